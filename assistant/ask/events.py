@@ -1,0 +1,85 @@
+"""What happens while an answer is made: small frozen values, in the order Step, (Notice), Sources, Token …, Finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from assistant.index.catalog import Passage
+
+NoticeKind = Literal[
+    "extractive",  # no language model runs: sentences are quoted
+    "fallback",  # a model other than the first one answers
+    "passages_dropped",  # not every passage found fits into the model's context
+    "prompt_cut",  # the server cut the prompt
+    "answer_cut",  # the answer reached its length limit
+    "broken_off",  # the model stopped in the middle
+    "rerank_failed",  # the fused order stands
+    "keyword_only",  # the vector store is down: found by words alone
+]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Why a passage was chosen; None where a method did not find it or was not used."""
+
+    bm25: float | None = None
+    vector: float | None = None
+    rerank: float | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage with its number in the answer, counted from 1."""
+
+    n: int
+    passage: Passage
+    score: float
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Step:
+    """The search: the question as searched, and what was found."""
+
+    question: str
+    found: tuple[Source, ...]
+    documents: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the reader of the answer should know; `detail` is for people, without secrets."""
+
+    kind: NoticeKind
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The passages the answer is made from: those in the prompt, or those quoted from."""
+
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The whole answer. `grounded` is False when nothing in the documents answers the question."""
+
+    answer: str
+    cited: tuple[Source, ...]
+    model: str
+    grounded: bool
+    notices: tuple[Notice, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+Event = Step | Notice | Sources | Token | Finished

@@ -1,0 +1,138 @@
+"""Prompts from files, and passages fitted into the model's context so that nothing is cut silently."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import yaml
+
+from assistant import resources
+from assistant.ask.events import Source
+from assistant.ask.language import Language
+from assistant.errors import ConfigError, InvalidQuestion
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
+
+_VARIABLES = {"system": set(), "answer": {"passages", "question"}}
+_SAFETY_TOKENS = 64  # chat template and role markers
+_FAKE_HEAD = re.compile(r"^([^\w\n]*)\[\s*(\d+)\s*\]", re.MULTILINE)
+_SMALLEST_CUT = 120  # tokens; a shorter rest of a passage says nothing
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Messages for the model, the passages that are in them, and how many tokens at most they are."""
+
+    messages: list[ChatMessage]
+    sources: tuple[Source, ...]
+    tokens: int
+
+
+class Prompts:
+    """The templates of `prompts/`: `<name>.<language>.md` with the variables they use in the front matter."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def check(self) -> None:
+        """Load all. Raises `ConfigError` when one is missing or uses other variables than it says."""
+        for language in ("ru", "en"):
+            for name in _VARIABLES:
+                self._text(name, language)
+
+    def build(
+        self, question: str, sources: Sequence[Source], *, language: Language, context_window: int, answer_tokens: int
+    ) -> Prompt:
+        """The prompt with as many passages as fit, best first. Raises `InvalidQuestion` if not even the question does."""
+        from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+        system = self._text("system", language)
+        template = self._text("answer", language)
+        free = context_window - answer_tokens - _SAFETY_TOKENS - sum(map(count_tokens, (system, template, question)))
+        if free < _SMALLEST_CUT:
+            raise InvalidQuestion("the question does not fit into the language model's context: make it shorter")
+        blocks, kept = [], []
+        for source in sources:
+            block = cut_to_tokens(_block(source), free - 1)
+            if block is None:
+                break
+            free -= count_tokens(block) + 1  # the empty line between two passages
+            blocks.append(block)
+            kept.append(source)
+        values = {"passages": "\n\n".join(blocks), "question": question}
+        # in one pass: a passage that says {question} stays as it is
+        text = re.sub(r"\{(\w+)\}", lambda variable: values[variable[1]], template)
+        messages = [
+            ChatMessage(role=MessageRole.SYSTEM, content=system),
+            ChatMessage(role=MessageRole.USER, content=text),
+        ]
+        return Prompt(messages, tuple(kept), count_tokens(system) + count_tokens(text) + _SAFETY_TOKENS)
+
+    def _text(self, name: str, language: str) -> str:
+        if (name, language) not in self._texts:
+            self._texts[name, language] = _load(name, language)
+        return self._texts[name, language]
+
+
+def count_tokens(text: str) -> int:
+    """An upper bound for the tokenizers in use: half a token a Cyrillic letter, one a digit or sign, a third a Latin one.
+
+    Chosen to be too high rather than too low: what the server really counted is compared after the answer, and the usual
+    chars / 4 is about half of the truth for Russian.
+    """
+    cyrillic = len(re.findall(r"[а-яё]", text, re.IGNORECASE))
+    latin = len(re.findall(r"[a-z]", text, re.IGNORECASE))
+    spaces = len(re.findall(r"\s", text))
+    return math.ceil(cyrillic / 2 + latin / 3 + spaces / 8 + (len(text) - cyrillic - latin - spaces))
+
+
+def least_tokens(text: str) -> float:
+    """A lower bound: no tokenizer in use has 4.5 Cyrillic letters or 6 other characters to a token on average."""
+    cyrillic = len(re.findall(r"[а-яё]", text, re.IGNORECASE))
+    return cyrillic / 4.5 + (len(text) - cyrillic) / 6
+
+
+def cut_to_tokens(text: str, limit: int) -> str | None:
+    """The text, or its beginning up to a word's end, within the limit; None if less than a useful piece fits."""
+    if count_tokens(text) <= limit:
+        return text
+    if limit < _SMALLEST_CUT:
+        return None
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if count_tokens(text[:middle] + " …") <= limit else (low, middle - 1)
+    return text[:low].rsplit(None, 1)[0] + " …"
+
+
+def _block(source: Source) -> str:
+    """A passage as the model sees it. A line that looks like the head of another passage can't be faked from inside."""
+    passage = source.passage
+    place = ", ".join(part for part in (passage.section, passage.page and f"p. {passage.page}") if part)
+    head = " ".join(f"{passage.title}{f' ({place})' if place else ''}".split())
+    text = _FAKE_HEAD.sub(r"\1(\2)", "\n".join(passage.text.splitlines()))
+    return f"[{source.n}] {head}\n{text}"
+
+
+def _load(name: str, language: str) -> str:
+    path = resources.require(f"prompts/{name}.{language}.md", "the prompt")
+    try:
+        match = re.fullmatch(r"---\n(.*?)\n---\n(.*)", path.read_text("utf-8-sig"), re.DOTALL)
+        front_matter = yaml.safe_load(match[1]) if match else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    variables = front_matter.get("variables") if isinstance(front_matter, dict) else None
+    if match is None or not isinstance(variables, list):
+        raise ConfigError(f"{path} needs a front matter: ---, variables: […], ---, then the text")
+    declared = set(map(str, variables))
+    used = set(re.findall(r"\{(\w+)\}", match[2]))
+    wanted = _VARIABLES[name]
+    if declared != wanted or used != wanted:
+        shown = ", ".join(sorted(wanted)) or "none"
+        raise ConfigError(f"{path} must declare and use exactly these variables: {shown}")
+    return match[2].strip()

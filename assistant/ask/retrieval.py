@@ -1,0 +1,189 @@
+"""From a question to the passages that its asker may read: permitted classes → dense + sparse → fuse → check → rerank."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from assistant.access.policy import Policy
+from assistant.access.principal import Principal
+from assistant.ask.events import Notice, Scores, Source
+from assistant.ask.fusion import fuse
+from assistant.errors import ChromaUnavailable, InvalidQuestion
+from assistant.index.catalog import Catalog, Passage
+from assistant.index.search import Search
+from assistant.index.words import words
+from assistant.settings import Reranker, Retrieval
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+
+METHODS = ("bm25", "vector", "hybrid", "reranked")
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """The passages found, best first; `answerable` is False when none of them is about the question."""
+
+    sources: tuple[Source, ...]
+    answerable: bool
+    documents: int
+    coverage: float
+    similarity: float
+    notices: tuple[Notice, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Retriever:
+    """Hybrid retrieval for a principal. There is no way to ask without one."""
+
+    def __init__(
+        self,
+        *,
+        settings: Retrieval,
+        reranker_settings: Reranker,
+        catalog: Catalog,
+        search: Search,
+        policy: Policy,
+        embed_model: Callable[[], BaseEmbedding],
+        reranker: Callable[[], BaseNodePostprocessor | None],
+    ) -> None:
+        self._settings = settings
+        self._reranker_settings = reranker_settings
+        self._catalog = catalog
+        self._search = search
+        self._policy = policy
+        self._embed_model = embed_model
+        self._reranker = reranker
+
+    async def retrieve(
+        self, question: str, principal: Principal, *, top_n: int | None = None, method: str = "reranked"
+    ) -> Retrieved:
+        """The best `top_n` passages for the principal. Raises `InvalidQuestion`, `IndexNotReady`.
+
+        `method` is for the evaluation: bm25, vector, hybrid, or all that is configured (reranked).
+        """
+        question = self.checked(question)
+        top_n = top_n or self._settings.top_n
+        timings: dict[str, float] = {}
+        classes = await asyncio.to_thread(self._catalog.classes)
+        permitted = self._policy.permitted(principal, classes)
+        bm25, vector, notices = await self._both(question, permitted, max(self._settings.candidates, top_n), timings)
+        weights = self._settings.weights
+        fused = fuse(
+            {} if method == "vector" else bm25,
+            {} if method == "bm25" else vector,
+            bm25_weight=weights.bm25,
+            vector_weight=weights.vector,
+        )
+        start = perf_counter()
+        passages = await asyncio.to_thread(self._catalog.passages, [key for key, _ in fused])
+        found = [
+            Source(0, passage, score, Scores(bm25.get(key), vector.get(key)))
+            for key, score in fused
+            if (passage := passages.get(key)) and self._policy.may_read(principal, passage.access_class)
+        ]
+        timings["check"] = _ms(start)
+        if method == "reranked":
+            found, failed = await self._rerank(question, found, timings)
+            notices += failed
+        best = tuple(replace(source, n=number) for number, source in enumerate(found[:top_n], start=1))
+        coverage, similarity = self._relevance(question, best)
+        return Retrieved(
+            sources=best,
+            answerable=coverage >= self._settings.min_coverage or similarity >= self._settings.min_similarity,
+            documents=len({source.passage.document for source in found}),
+            coverage=coverage,
+            similarity=similarity,
+            notices=notices,
+            timings_ms=timings,
+        )
+
+    def checked(self, question: str) -> str:
+        """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
+        question = question.replace("\0", " ").strip()
+        limit = self._settings.max_question_chars
+        if not question:
+            raise InvalidQuestion("the question is empty: write what you want to know")
+        if len(question) > limit:
+            raise InvalidQuestion(
+                f"the question has {len(question)} characters, {limit} are allowed: ask for one thing in a few sentences"
+            )
+        return question
+
+    async def _both(
+        self, question: str, permitted: frozenset[int], k: int, timings: dict[str, float]
+    ) -> tuple[dict[str, float], dict[str, float], tuple[Notice, ...]]:
+        """Sparse and dense side by side; without the vector store words alone must do, and it is said."""
+
+        async def sparse() -> dict[str, float]:
+            start = perf_counter()
+            found = await asyncio.to_thread(self._search.sparse, question, permitted, k)
+            timings["sparse"] = _ms(start)
+            return found
+
+        async def dense() -> dict[str, float]:
+            start = perf_counter()
+            vector = await asyncio.to_thread(self._embed_model().get_query_embedding, question)
+            timings["embed"] = _ms(start)
+            start = perf_counter()
+            found = await asyncio.to_thread(self._search.dense, vector, permitted, k)
+            timings["dense"] = _ms(start)
+            return found
+
+        by_words, by_vector = await asyncio.gather(sparse(), dense(), return_exceptions=True)
+        if isinstance(by_words, BaseException):
+            raise by_words
+        if isinstance(by_vector, ChromaUnavailable):
+            return by_words, {}, (Notice("keyword_only", str(by_vector)),)
+        if isinstance(by_vector, BaseException):
+            raise by_vector
+        return by_words, by_vector, ()
+
+    async def _rerank(
+        self, question: str, found: list[Source], timings: dict[str, float]
+    ) -> tuple[list[Source], tuple[Notice, ...]]:
+        reranker = self._reranker()
+        if reranker is None or not found:
+            return found, ()
+        from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+        start = perf_counter()
+        head, tail = found[: self._reranker_settings.candidates], found[self._reranker_settings.candidates :]
+        nodes = [
+            NodeWithScore(node=TextNode(id_=source.passage.chunk, text=source.passage.indexed_text)) for source in head
+        ]
+        try:
+            ranked = await asyncio.to_thread(reranker.postprocess_nodes, nodes, QueryBundle(question))
+        except (RuntimeError, ValueError, OSError) as error:  # out of GPU memory is a RuntimeError
+            return found, (Notice("rerank_failed", str(error).splitlines()[0][:200]),)
+        timings["rerank"] = _ms(start)
+        by_chunk = {source.passage.chunk: source for source in head}
+        best = [
+            replace(source, score=float(node.score or 0.0), scores=replace(source.scores, rerank=node.score))
+            for node in ranked
+            if (source := by_chunk.get(node.node.node_id))
+        ]
+        return best + tail, ()
+
+    def _relevance(self, question: str, sources: Sequence[Source]) -> tuple[float, float]:
+        """How much of the question (words weighted by their rarity) the best passage has, and the best cosine."""
+        asked = set(words(question))
+        rarity = self._search.keyword_retriever().rarity(sorted(asked))
+        total = sum(rarity.values())
+        coverage = max((_covered(source.passage, rarity) / total for source in sources), default=0.0) if total else 0.0
+        similarity = max((source.scores.vector for source in sources if source.scores.vector is not None), default=0.0)
+        return coverage, similarity
+
+
+def _covered(passage: Passage, rarity: dict[str, float]) -> float:
+    present = set(words(passage.indexed_text))
+    return sum(weight for word, weight in rarity.items() if word in present)
+
+
+def _ms(start: float) -> float:
+    return round((perf_counter() - start) * 1000, 2)

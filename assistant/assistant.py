@@ -1,0 +1,148 @@
+"""The service that command line, page and HTTP call: the only thing they see beside events and errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.access.policy import Policy
+from assistant.access.principal import LOCAL_OPERATOR, AccessClass, Principal
+from assistant.errors import ConfigError, NotFound
+from assistant.index.catalog import Passage
+from assistant.records.tables import DocumentRow
+from assistant.settings import Settings
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+
+    from assistant.ask.chain import Chain
+    from assistant.ask.events import Event
+    from assistant.ask.retrieval import Retrieved, Retriever
+    from assistant.ask.service import AskService
+    from assistant.index.catalog import Catalog
+    from assistant.index.chroma_server import ChromaServer
+    from assistant.index.keyword import KeywordIndex
+    from assistant.ingest.report import IngestReport
+    from assistant.ingest.service import IngestService, Progress
+    from assistant.records.users import Users
+
+
+@dataclass(frozen=True)
+class DocumentView:
+    """A document of the catalog with its class, as lists show it."""
+
+    row: DocumentRow
+    access_class: AccessClass | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assistant:
+    """Made by `assistant.wiring.build`; holds no state of any user. Close it, or use it as a context manager."""
+
+    settings: Settings
+    users: Users
+    policy: Policy
+    catalog: Catalog
+    ask_service: AskService
+    retriever: Retriever
+    ingest_service: IngestService
+    chroma: ChromaServer
+    keyword: KeywordIndex
+    chain: Chain
+    embed_model: Callable[[], BaseEmbedding]
+    reranker: Callable[[], BaseNodePostprocessor | None]
+    model_identity: str
+    on_close: Sequence[Callable[[], None]]
+
+    # --- asking
+
+    def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
+        """Events in the order Step, (Notice), Sources, Token …, Finished."""
+        return self.ask_service.stream(question, principal)
+
+    async def search(
+        self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
+    ) -> Retrieved:
+        """The best passages for the principal."""
+        return await self.retriever.retrieve(question, principal, top_n=k, method=method)
+
+    # --- documents
+
+    def document(self, document: str, principal: Principal) -> tuple[DocumentView, list[Passage]]:
+        """A document and its passages. Raises `NotFound`, also for one that the principal may not read."""
+        row = self.catalog.document(document)
+        access_class = self.catalog.classes().get(row.class_id) if row.class_id is not None else None
+        if access_class is None or not self.policy.may_read(principal, access_class):
+            raise NotFound("there is no such document")
+        # The class is part of each passage too: a document that is just being moved is checked by what it holds.
+        passages = self.catalog.passages_of(document)
+        if not passages or not all(self.policy.may_read(principal, passage.access_class) for passage in passages):
+            raise NotFound("there is no such document")
+        return DocumentView(row, access_class), passages
+
+    def documents(self, *, status: str | None = None) -> list[DocumentView]:
+        """The whole catalog, for the operator."""
+        classes = self.catalog.classes()
+        rows = [row for row in self.catalog.documents() if status is None or row.status == status]
+        return [DocumentView(row, classes.get(row.class_id) if row.class_id is not None else None) for row in rows]
+
+    def ingest(
+        self,
+        pipeline: str | Path,
+        *,
+        directory: Path | None = None,
+        access_class: AccessClass | None = None,
+        dry_run: bool = False,
+        accept_deletions: bool = False,
+        progress: Progress | None = None,
+        waiting: Callable[[], None] | None = None,
+    ) -> IngestReport:
+        """Run one pipeline, or its recipe on another folder. Raises `PipelineError` before anything is changed."""
+        from assistant.ingest.pipeline import for_folder, load_pipeline
+        from assistant.parts.embeddings import LazyTokenizer
+
+        compiled = load_pipeline(
+            pipeline, embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
+        )
+        if directory is None and access_class is not None:
+            raise ConfigError("--department and --level need --source: a pipeline's own rules are in its file")
+        source = ""
+        if directory is not None:
+            source = str(directory.expanduser().resolve())
+            compiled = for_folder(compiled, Path(source), access_class)
+        return self.ingest_service.run(
+            compiled,
+            source=source,
+            dry_run=dry_run,
+            accept_deletions=accept_deletions,
+            progress=progress,
+            waiting=waiting,
+        )
+
+    # --- running
+
+    def principal(self, user: str | None) -> Principal:
+        """Who a command line call is for: a named user, or the local operator. Raises `NotFound`."""
+        return LOCAL_OPERATOR if user is None else self.users.find(user)
+
+    def warm_up(self) -> None:
+        """Load models and start what is started once, so that the first question does not wait for it."""
+        self.embed_model().get_query_embedding("готово")
+        self.reranker()
+        self.chroma.client()
+        self.keyword.current()
+        for model in self.chain.models:
+            model.warm_up()
+
+    def close(self) -> None:
+        for close in self.on_close:
+            close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,101 @@
+"""`assistant search`, `ask` and `eval`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.cli.context import note, of, print_json
+
+if TYPE_CHECKING:
+    from assistant.access.principal import Principal
+    from assistant.ask.events import Finished
+    from assistant.assistant import Assistant
+
+AsUser = Annotated[str | None, typer.Option("--as", metavar="USER", help="Ask as this person; without: as operator.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("search")(search)
+    app.command("ask")(ask)
+    app.command("eval")(evaluate)
+
+
+def search(
+    context: typer.Context,
+    query: str,
+    as_user: AsUser = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, max=200, help="How many passages.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find passages. Example: `assistant search "отпуск за свой счёт" -k 3`"""
+    from assistant.contracts import search_json
+
+    with of(context).assistant() as assistant:
+        principal = assistant.principal(as_user)
+        found = asyncio.run(assistant.search(query, principal, k=k))
+    if as_json:
+        print_json(search_json(query, principal, found))
+        return
+    if not found.answerable:
+        note("Nothing that answers this was found; the nearest passages:")
+    for source in found.sources:
+        passage = source.passage
+        page = f", p. {passage.page}" if passage.page else ""
+        print(f"{source.n}. {passage.title} ({passage.path}{page})  score {source.score:.3f}")
+        print(f"   {passage.section}" if passage.section else "", end="\n" if passage.section else "")
+        print("   " + " ".join(passage.text.split())[:300] + "\n")
+
+
+def ask(context: typer.Context, question: str, as_user: AsUser = None, as_json: Json = False) -> None:
+    """Ask, and get an answer with its sources. Example: `assistant ask "Как настроить VPN?"`"""
+    from assistant.contracts import ask_json
+    from assistant.ui.texts import notice_text
+
+    with of(context).assistant() as assistant:
+        finished = asyncio.run(_ask(assistant, question, assistant.principal(as_user), quiet=as_json))
+    if as_json:
+        print_json(ask_json(finished))
+        return
+    from assistant.ask.language import language_of
+
+    language = language_of(question)
+    for notice in finished.notices:
+        note(f"({notice_text(notice, language)})")
+    for source in finished.cited:
+        page = f", p. {source.passage.page}" if source.passage.page else ""
+        print(f"[{source.n}] {source.passage.title}: {source.passage.path}{page}")
+
+
+async def _ask(assistant: Assistant, question: str, principal: Principal, *, quiet: bool) -> Finished:
+    from assistant.ask.events import Finished, Token
+
+    async with aclosing(assistant.ask(question, principal)) as events:
+        async for event in events:
+            if isinstance(event, Token) and not quiet:
+                print(event.text, end="", flush=True)
+            elif isinstance(event, Finished):
+                if not quiet:
+                    print("\n")
+                return event
+    raise AssertionError("an answer ends with Finished")
+
+
+def evaluate(
+    context: typer.Context,
+    dataset: Annotated[Path, typer.Argument(help="Folder with questions.jsonl, and corpus.jsonl if it has its own.")],
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval and refusals on a labelled set. Example: `assistant eval data/eval`"""
+    from assistant.evaluation.run import evaluate_dataset, print_result
+
+    result = evaluate_dataset(of(context).settings(), dataset)
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result)

@@ -1,0 +1,51 @@
+"""What the commands share: settings of the chosen profile, the built service, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from assistant.assistant import Assistant
+    from assistant.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    profile: str | None
+
+    def settings(self) -> Settings:
+        from assistant.settings_loader import load_settings
+
+        return load_settings(self.profile)
+
+    @contextmanager
+    def assistant(self) -> Iterator[Assistant]:
+        from assistant.operations.logs import configure_logs
+        from assistant.wiring import build
+
+        settings = self.settings()
+        configure_logs(settings, console=False)
+        with build(settings) as assistant:
+            yield assistant
+
+
+def of(context: typer.Context) -> Context:
+    found = context.obj
+    assert isinstance(found, Context)
+    return found
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def note(text: str) -> None:
+    """A line for the person, beside the results on stdout."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,185 @@
+"""`assistant ingest` and `assistant documents …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.cli.context import note, of, print_json
+
+if TYPE_CHECKING:
+    from assistant.assistant import Assistant
+    from assistant.ingest.report import IngestReport
+    from assistant.ingest.service import Progress
+
+documents = typer.Typer(help="The catalog: what is loaded, what failed and why.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ingest")(ingest)
+    app.add_typer(documents, name="documents")
+
+
+def ingest(
+    context: typer.Context,
+    pipelines: Annotated[
+        list[str] | None, typer.Argument(help="Pipeline files or names; without: those of ingest.pipelines.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="Another folder, by the same recipe.")] = None,
+    department: Annotated[str | None, typer.Option(help="With --source: whose documents they are.")] = None,
+    level: Annotated[int, typer.Option(min=1, help="With --department: 1 every member, 2 managers …")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
+    accept_deletions: Annotated[
+        bool, typer.Option("--accept-deletions", help="Most documents are gone from the source on purpose.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Load new and changed documents, remove deleted ones.
+
+    Example: `assistant ingest --source /srv/share/hr --department hr`
+    """
+    from assistant.access.principal import AccessClass
+
+    access_class = AccessClass(department, level) if department else None
+    with of(context).assistant() as assistant:
+        reports = []
+        for pipeline in pipelines or assistant.settings.ingest.pipelines:
+            with _progress(as_json) as progress:
+                reports.append(
+                    assistant.ingest(
+                        pipeline_file(pipeline),
+                        directory=source,
+                        access_class=access_class,
+                        dry_run=dry_run,
+                        accept_deletions=accept_deletions,
+                        progress=progress,
+                        waiting=lambda: note("waiting for another ingest to finish …"),
+                    )
+                )
+    if as_json:
+        found = [report.as_json() for report in reports]
+        print_json(found[0] if len(found) == 1 else found)
+    else:
+        for report in reports:
+            print_report(report)
+    if any(report.failed for report in reports):
+        raise typer.Exit(3)
+
+
+def pipeline_file(name: str) -> str:
+    """`hr` is `pipelines/hr.yaml`."""
+    return name if name.endswith((".yaml", ".yml")) else f"pipelines/{name}.yaml"
+
+
+def print_report(report: IngestReport) -> None:
+    """What was done on stdout; what failed, file by file, on stderr."""
+    would = "would be " if report.dry_run else ""
+    counts = [
+        (report.added, "added"),
+        (report.updated, "updated"),
+        (report.deleted, "removed"),
+        (report.moved, "moved to another access class"),
+        (report.renamed, "renamed"),
+    ]
+    done = [f"{number} {would}{what}" for number, what in counts if number]
+    print(f"{report.pipeline}: {report.seen} files; {', '.join([*done, f'{report.unchanged} unchanged'])}", end="")
+    print(f"; {report.chunks_added} passages in {report.seconds:.1f} s" if report.chunks_added else "")
+    if report.seen == 0:
+        note("The source folder holds no files: put documents into it, or name another one with --source DIR.")
+    for path in report.skipped[:20]:
+        note(f"  skipped {path}: no reader for its extension")
+    if len(report.skipped) > 20:
+        note(f"  … and {len(report.skipped) - 20} more without a reader")
+    for failure in report.failed:
+        note(f"  FAILED {failure.path}: {failure.error}")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress | None]:
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def update(path: str, done: int, total: int) -> None:
+            bar.update(task, description=path[-50:], completed=done, total=total)
+
+        yield update
+
+
+@documents.command("list")
+def list_documents(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only those: indexed or failed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """All documents of the catalog. Example: `assistant documents list --status failed`"""
+    from assistant.contracts import document_json
+
+    with of(context).assistant() as assistant:
+        found = [document_json(view) for view in assistant.documents(status=status)]
+    if as_json:
+        print_json({"documents": found})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "path", "class", "pages", "passages", "status", box=None, header_style="bold")
+    for row in found:
+        access = f"{row['department']} {row['level']}" if row["department"] else "none"
+        state = row["status"] if not row["error"] else f"{row['status']}: {row['error']}"
+        table.add_row(row["id"], row["path"], access, str(row["pages"] or ""), str(row["chunks"]), state)
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    note(f"{len(found)} documents")
+
+
+@documents.command("show")
+def show_document(context: typer.Context, document: str, as_json: Json = False) -> None:
+    """One document by id or path, with its passages. Example: `assistant documents show "company/it/VPN.pdf"`"""
+    with of(context).assistant() as assistant:
+        view = _find(assistant, document)
+        passages = assistant.catalog.passages_of(view["id"])
+    parts = [{"page": p.page, "section": p.section, "text": p.text} for p in passages]
+    if as_json:
+        print_json({**view, "passages": parts})
+        return
+    for key, value in view.items():
+        print(f"{key:12} {value}")
+    for part in parts:
+        print(f"\n--- {' '.join(filter(None, ['p. ' + part['page'] if part['page'] else '', part['section']]))}")
+        print(part["text"])
+
+
+@documents.command("remove")
+def remove_document(context: typer.Context, document: str) -> None:
+    """Take a document out of the index, by id or path; it comes back while its file is in a source."""
+    with of(context).assistant() as assistant:
+        view = _find(assistant, document)
+        chunks = assistant.ingest_service.remove(view["id"])
+    print(f"removed {view['path']} ({chunks} passages)")
+
+
+def _find(assistant: Assistant, document: str) -> dict[str, str]:
+    """A document by id or path. Raises `NotFound`."""
+    from assistant.contracts import document_json
+    from assistant.errors import NotFound
+
+    views = [document_json(view) for view in assistant.documents()]
+    found = [view for view in views if document in (view["id"], view["path"])]
+    if not found:
+        raise NotFound(f"there is no document '{document}': see `assistant documents list`")
+    if len(found) > 1:
+        raise NotFound(f"'{document}' is in several sources: give its id, see `assistant documents list`")
+    return found[0]

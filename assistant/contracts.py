@@ -1,0 +1,96 @@
+"""The stable JSON of command line and HTTP: fields may be added, never renamed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assistant.access.principal import Principal
+from assistant.ask.events import Finished, Notice, Source, Step
+from assistant.ask.retrieval import Retrieved
+from assistant.assistant import DocumentView
+
+
+def source_json(source: Source) -> dict[str, Any]:
+    passage = source.passage
+    return {
+        "rank": source.n,
+        "score": round(source.score, 6),
+        "document": passage.document,
+        "chunk": passage.chunk,
+        "source": passage.path,
+        "title": passage.title,
+        "section": passage.section,
+        "page": passage.page,
+        "department": passage.access_class.department,
+        "level": passage.access_class.level,
+        "text": passage.text,
+        "scores": dict(source.scores.__dict__),
+    }
+
+
+def search_json(question: str, principal: Principal, found: Retrieved) -> dict[str, Any]:
+    return {
+        "query": question,
+        "principal": principal.id,
+        "answerable": found.answerable,
+        "notices": [notice_json(notice) for notice in found.notices],
+        "results": [source_json(source) for source in found.sources],
+        "timings_ms": found.timings_ms,
+    }
+
+
+def notice_json(notice: Notice) -> dict[str, str]:
+    return {"kind": notice.kind, "detail": notice.detail}
+
+
+def citation_json(source: Source) -> dict[str, Any]:
+    passage = source.passage
+    return {
+        "n": source.n,
+        "document": passage.document,
+        "chunk": passage.chunk,
+        "source": passage.path,
+        "title": passage.title,
+        "page": passage.page,
+        "quote": passage.text,
+    }
+
+
+def ask_json(finished: Finished) -> dict[str, Any]:
+    return {
+        "answer": finished.answer,
+        "citations": [citation_json(source) for source in finished.cited],
+        "model": finished.model,
+        "grounded": finished.grounded,
+        "conversation": None,
+        "notices": [notice_json(notice) for notice in finished.notices],
+        "timings_ms": finished.timings_ms,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    return {
+        "question": step.question,
+        "documents": step.documents,
+        "seconds": step.seconds,
+        "results": [source_json(source) for source in step.found],
+    }
+
+
+def document_json(view: DocumentView) -> dict[str, Any]:
+    row = view.row
+    return {
+        "id": row.id,
+        "path": row.path,
+        "title": row.title,
+        "department": view.access_class.department if view.access_class else None,
+        "level": view.access_class.level if view.access_class else None,
+        "pages": row.pages,
+        "chunks": row.chunks,
+        "status": row.status,
+        "error": row.error,
+        "indexed_at": row.indexed_at.isoformat() if row.indexed_at else None,
+        "pipeline": row.pipeline,
+        "source": row.source,
+        "metadata": row.details,
+    }

@@ -1,0 +1,72 @@
+"""Every error this program raises on purpose, in one tree.
+
+    AssistantError                 http 500, exit 1
+    ├── ConfigError                a setting is wrong                     exit 2
+    ├── PipelineError              a pipeline file is wrong               exit 2
+    ├── StorageError               a folder or the database can't be used http 503
+    ├── ChromaUnavailable          the vector store doesn't answer        http 503, retryable
+    ├── IndexNotReady              nothing has been loaded yet            http 503
+    ├── ModelUnavailable           a language model can't answer          http 503, retryable
+    ├── DocumentError              one file can't be read                 http 422
+    ├── InvalidQuestion            empty, too long                        http 422, exit 2
+    ├── NotFound                   no such thing, or none this person may see  http 404
+    └── AccessDenied               not signed in, or not allowed          http 403
+
+Messages are one line for a person: what happened, what to do.
+"""
+
+from __future__ import annotations
+
+
+class AssistantError(Exception):
+    """Base of the tree; its text is shown to people as it is."""
+
+    http_status: int = 500
+    exit_code: int = 1
+    retryable: bool = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ConfigError(AssistantError):
+    exit_code = 2
+
+
+class PipelineError(AssistantError):
+    exit_code = 2
+
+
+class StorageError(AssistantError):
+    http_status = 503
+
+
+class ChromaUnavailable(AssistantError):
+    http_status = 503
+    retryable = True
+
+
+class IndexNotReady(AssistantError):
+    http_status = 503
+
+
+class ModelUnavailable(AssistantError):
+    http_status = 503
+    retryable = True
+
+
+class DocumentError(AssistantError):
+    http_status = 422
+
+
+class InvalidQuestion(AssistantError):
+    http_status = 422
+    exit_code = 2
+
+
+class NotFound(AssistantError):
+    http_status = 404
+
+
+class AccessDenied(AssistantError):
+    http_status = 403

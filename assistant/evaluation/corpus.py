@@ -1,0 +1,71 @@
+"""Indexes a labelled set's own corpus apart from the company's documents, by the same recipe and the same service."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from assistant.access.principal import AccessClass
+from assistant.errors import ConfigError
+from assistant.evaluation.datasets import CORPUS, CorpusDocument, Dataset
+from assistant.settings import Chroma, Database, Settings, Storage
+
+if TYPE_CHECKING:
+    from assistant.assistant import Assistant
+    from assistant.ingest.service import Progress
+    from assistant.ingest.sources import SourceItem
+
+_EVERYTHING = AccessClass("evaluation", 1)
+
+
+def apart(settings: Settings, dataset: Dataset) -> Settings:
+    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port."""
+    place = hashlib.sha256(str(dataset.folder / CORPUS).encode()).hexdigest()[:8]
+    return settings.model_copy(
+        update={
+            "storage": Storage(path=settings.storage.path / "eval" / f"{dataset.name}-{place}"),
+            "database": Database(),
+            "chroma": Chroma(mode="managed", port=0, start_seconds=settings.chroma.start_seconds),
+        }
+    )
+
+
+def index(assistant: Assistant, dataset: Dataset, progress: Progress | None = None) -> dict[str, Any]:
+    """Bring the index in step with the corpus; what is in it already is left alone. What could not be indexed is in `failed`."""
+    from assistant.ingest.pipeline import for_folder, load_pipeline
+    from assistant.parts.embeddings import LazyTokenizer
+
+    pipelines = assistant.settings.ingest.pipelines
+    if not pipelines:
+        raise ConfigError("ingest.pipelines is empty: a corpus is cut by its first pipeline's recipe")
+    recipe = load_pipeline(
+        pipelines[0],
+        embedding_identity=assistant.model_identity,
+        tokenizer=LazyTokenizer(assistant.embed_model),
+    )
+    report = assistant.ingest_service.run(
+        replace(for_folder(recipe, dataset.folder, _EVERYTHING), name="evaluation"),
+        items=[_item(document) for document in dataset.corpus or []],
+        accept_deletions=True,
+        progress=progress,
+    )
+    return {
+        "pipeline": recipe.name,
+        "added": report.added,
+        "updated": report.updated,
+        "deleted": report.deleted,
+        "unchanged": report.unchanged,
+        "failed": [{"path": failure.path, "error": failure.error} for failure in report.failed],
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _item(document: CorpusDocument) -> SourceItem:
+    """As a file with that name and heading; without a title the name (the id) stands for it, as for any file."""
+    from llama_index.core.schema import Document
+
+    from assistant.ingest.sources import SourceItem
+
+    text = f"# {document.title}\n\n{document.text}" if document.title else document.text
+    return SourceItem(document.id, None, len(text), 0, documents=[Document(text=text)])

@@ -1,0 +1,56 @@
+"""Figures of ranked documents against gold ones, of refusals, and of times. All between 0 and 1 but the times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import log2
+from statistics import fmean
+
+METRICS = ("hit@1", "hit@5", "mrr@10", "ndcg@10", "recall@20")
+
+
+def score(ranking: Sequence[str], gold: Mapping[str, float]) -> dict[str, float]:
+    """Each of `METRICS` for one question; `ranking` has every document once, `gold` at least one, with its gain."""
+    places = [place for place, document in enumerate(ranking, start=1) if document in gold]
+    first = places[0] if places else len(ranking) + 1_000
+    gains = [gold.get(document, 0.0) for document in ranking[:10]]
+    return {
+        "hit@1": float(first <= 1),
+        "hit@5": float(first <= 5),
+        "mrr@10": 1 / first if first <= 10 else 0.0,
+        "ndcg@10": _discounted(gains) / _discounted(sorted(gold.values(), reverse=True)[:10]),
+        "recall@20": sum(place <= 20 for place in places) / len(gold),
+    }
+
+
+def mean(scores: Iterable[Mapping[str, float]]) -> dict[str, float | None]:
+    """Mean of each of `METRICS`; None where there was no question."""
+    found = list(scores)
+    return {name: round(fmean(one[name] for one in found), 4) if found else None for name in METRICS}
+
+
+def refusal(outcomes: Iterable[tuple[bool, bool]]) -> dict[str, float | int | None]:
+    """Of (may it be answered, was it refused) pairs: how many refusals are right, how many of the due ones came."""
+    pairs = list(outcomes)
+    refused = sum(was_refused for _, was_refused in pairs)
+    unanswerable = sum(not is_answerable for is_answerable, _ in pairs)
+    right = sum(was_refused and not is_answerable for is_answerable, was_refused in pairs)
+    return {
+        "precision": round(right / refused, 4) if refused else None,
+        "recall": round(right / unanswerable, 4) if unanswerable else None,
+        "refused": refused,
+        "unanswerable": unanswerable,
+        "false_refusals": refused - right,
+    }
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """The least value that `share` of the values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+
+
+def _discounted(gains: Sequence[float]) -> float:
+    return sum(gain / log2(rank + 1) for rank, gain in enumerate(gains, start=1))

@@ -1,0 +1,250 @@
+"""The catalog: every document, its class, its chunks and what became of it. The truth that searches are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from assistant.access.principal import AccessClass
+from assistant.errors import NotFound
+from assistant.records.database import Database
+from assistant.records.tables import AccessClassRow, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
+
+INDEXED, FAILED = "indexed", "failed"
+_BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk as people see it: its text, where it is from, and its access class."""
+
+    chunk: str
+    document: str
+    path: str
+    title: str
+    section: str
+    page: str | None
+    position: int
+    text: str
+    class_id: int
+    access_class: AccessClass
+
+    @property
+    def indexed_text(self) -> str:
+        """What BM25 indexes and the embedding model reads: title, section, text."""
+        return "\n".join(part for part in (self.title, self.section, self.text) if part)
+
+
+@dataclass(frozen=True)
+class Write:
+    """Vectors of one version of a document that may be in a Chroma collection."""
+
+    document: str
+    collection: str
+    version: str
+    chunks: int
+
+    def chunk_ids(self) -> list[str]:
+        return [chunk_id(self.document, self.version, position) for position in range(self.chunks)]
+
+
+def chunk_id(document: str, version: str, position: int) -> str:
+    """Derived from document, version and position, so that doing a document twice changes nothing."""
+    return f"{document}-{version}-{position}"
+
+
+class Catalog:
+    """Repository of documents, chunks, classes and vector writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- access classes
+
+    def classes(self) -> dict[int, AccessClass]:
+        with self._database.transaction() as session:
+            rows = session.scalars(select(AccessClassRow))
+            return {row.id: AccessClass(row.department, row.level) for row in rows}
+
+    def class_id(self, access_class: AccessClass) -> int:
+        """The number of a class, made at first use."""
+        wanted = select(AccessClassRow.id).where(
+            AccessClassRow.department == access_class.department, AccessClassRow.level == access_class.level
+        )
+        with self._database.transaction() as session:
+            found = session.scalar(wanted)
+            if found is None:
+                row = AccessClassRow(department=access_class.department, level=access_class.level)
+                session.add(row)
+                session.flush()
+                found = row.id
+            return found
+
+    # --- documents
+
+    def documents(self, *, pipeline: str | None = None, source: str | None = None) -> list[DocumentRow]:
+        query = select(DocumentRow).order_by(DocumentRow.pipeline, DocumentRow.source, DocumentRow.path)
+        if pipeline is not None:
+            query = query.where(DocumentRow.pipeline == pipeline)
+        if source is not None:
+            query = query.where(DocumentRow.source == source)
+        with self._database.transaction() as session:
+            return list(session.scalars(query))
+
+    def document(self, document: str) -> DocumentRow:
+        """By id. Raises `NotFound`."""
+        with self._database.transaction() as session:
+            row = session.get(DocumentRow, document)
+        if row is None:
+            raise NotFound("there is no such document")
+        return row
+
+    def save(self, row: DocumentRow) -> None:
+        """Insert or update a document's row as it is."""
+        with self._database.transaction() as session:
+            session.merge(row)
+
+    def commit_version(self, row: DocumentRow, chunks: list[ChunkRow], keep: Write) -> None:
+        """In one transaction: the document's row, its chunks, and only `keep` left of its vector writes."""
+        with self._database.transaction() as session:
+            session.merge(row)
+            session.flush()
+            session.execute(delete(ChunkRow).where(ChunkRow.document_id == row.id))
+            session.execute(
+                delete(VectorWriteRow).where(
+                    VectorWriteRow.document_id == row.id,
+                    (VectorWriteRow.collection != keep.collection) | (VectorWriteRow.version != keep.version),
+                )
+            )
+            session.add_all(chunks)
+            _count_change(session)
+
+    def change_class(self, row: DocumentRow, class_id: int) -> None:
+        """From this commit on only the new class's readers find the document."""
+        with self._database.transaction() as session:
+            row.class_id = class_id
+            session.merge(row)
+            session.execute(update(ChunkRow).where(ChunkRow.document_id == row.id).values(class_id=class_id))
+            _count_change(session)
+
+    def forget(self, document: str) -> None:
+        """Remove row and chunks; the vector writes stay until their vectors are deleted."""
+        with self._database.transaction() as session:
+            session.execute(delete(ChunkRow).where(ChunkRow.document_id == document))
+            session.execute(delete(DocumentRow).where(DocumentRow.id == document))
+            _count_change(session)
+
+    def unused_id(self, wanted: Iterable[str]) -> str:
+        """The first of the ids that no document has and no vector write mentions."""
+        with self._database.transaction() as session:
+            for candidate in wanted:
+                if session.get(DocumentRow, candidate) is None:
+                    return candidate
+        raise AssertionError("the ids to choose from are endless")
+
+    # --- vector writes
+
+    def begin_write(self, write: Write) -> None:
+        with self._database.transaction() as session:
+            session.merge(
+                VectorWriteRow(
+                    document_id=write.document, collection=write.collection, version=write.version, chunks=write.chunks
+                )
+            )
+
+    def end_write(self, write: Write) -> None:
+        key = {"document_id": write.document, "collection": write.collection, "version": write.version}
+        with self._database.transaction() as session:
+            session.execute(delete(VectorWriteRow).filter_by(**key))
+
+    def writes(self, document: str | None = None) -> list[Write]:
+        query = select(VectorWriteRow)
+        if document is not None:
+            query = query.where(VectorWriteRow.document_id == document)
+        with self._database.transaction() as session:
+            return [Write(row.document_id, row.collection, row.version, row.chunks) for row in session.scalars(query)]
+
+    def orphaned_writes(self) -> list[Write]:
+        """Writes whose document is gone: a removal that was killed half way."""
+        known = select(DocumentRow.id)
+        query = select(VectorWriteRow).where(VectorWriteRow.document_id.not_in(known))
+        with self._database.transaction() as session:
+            return [Write(row.document_id, row.collection, row.version, row.chunks) for row in session.scalars(query)]
+
+    # --- chunks
+
+    def passages(self, ids: Iterable[str]) -> dict[str, Passage]:
+        """The chunks of those ids that are in force now; the others are left out."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Passage] = {}
+        with self._database.transaction() as session:
+            for start in range(0, len(wanted), _BATCH):
+                query = _PASSAGES.where(ChunkRow.id.in_(wanted[start : start + _BATCH]))
+                found.update((row[0].id, _passage(*row)) for row in session.execute(query).all())
+        return found
+
+    def passages_of(self, document: str) -> list[Passage]:
+        """All chunks of a document in reading order."""
+        with self._database.transaction() as session:
+            query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
+            return [_passage(*row) for row in session.execute(query).all()]
+
+    def all_passages(self) -> Iterator[Passage]:
+        """Every chunk in force, in the order of their ids (BM25 is built from it)."""
+        with self._database.transaction() as session:
+            for row in session.execute(_PASSAGES.order_by(ChunkRow.id).execution_options(yield_per=1000)):
+                yield _passage(*row)
+
+    def chunk_counts(self) -> dict[int, int]:
+        """Chunks by class id."""
+        with self._database.transaction() as session:
+            rows = session.execute(select(ChunkRow.class_id, func.count()).group_by(ChunkRow.class_id))
+            return {number: count for number, count in rows.all()}
+
+    def status_counts(self) -> dict[str, int]:
+        """Documents by status."""
+        with self._database.transaction() as session:
+            rows = session.execute(select(DocumentRow.status, func.count()).group_by(DocumentRow.status))
+            return {status: count for status, count in rows.all()}
+
+    def chunks_version(self) -> int:
+        """Grows with every change of the chunk table."""
+        with self._database.transaction() as session:
+            return session.scalar(select(CounterRow.value).where(CounterRow.name == "chunks")) or 0
+
+
+_PASSAGES = (
+    select(ChunkRow, DocumentRow.path, DocumentRow.title, AccessClassRow.department, AccessClassRow.level)
+    .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
+    .join(AccessClassRow, ChunkRow.class_id == AccessClassRow.id)
+)
+
+
+def _passage(row: ChunkRow, path: str, title: str, department: str, level: int) -> Passage:
+    return Passage(
+        chunk=row.id,
+        document=row.document_id,
+        path=path,
+        title=title,
+        section=row.section,
+        page=row.page,
+        position=row.position,
+        text=row.text,
+        class_id=row.class_id,
+        access_class=AccessClass(department, level),
+    )
+
+
+def _count_change(session: Session) -> None:
+    if not session.execute(
+        update(CounterRow).where(CounterRow.name == "chunks").values(value=CounterRow.value + 1)
+    ).rowcount:  # type: ignore[attr-defined]  # a CursorResult for an UPDATE
+        session.add(CounterRow(name="chunks", value=1))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,74 @@
+"""YAML that remembers its lines, so that an error can name one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from assistant.errors import PipelineError
+
+Location = tuple[str | int, ...]
+
+
+class YamlFile:
+    """A parsed file: its data, and the line of any key or item in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text("utf-8")
+            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.data: Any = yaml.safe_load(text)
+        except FileNotFoundError as error:
+            raise PipelineError(f"there is no pipeline file {path}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise PipelineError(f"{path} can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{path}, line {mark.line + 1}" if mark else str(path)
+            raise PipelineError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+
+        self._refuse_twice(self._root)
+
+    def error(self, location: Location, message: str) -> PipelineError:
+        return PipelineError(f"{self.path}, line {self.line(location)}: {message}")
+
+    def _refuse_twice(self, node: yaml.Node | None) -> None:
+        """YAML would take the last of two equal keys silently: of two `access` lists one would not hold."""
+        keys: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
+            if key.value in keys:
+                raise PipelineError(f"{self.path}, line {key.start_mark.line + 1}: '{key.value}' is here twice")
+            keys.add(key.value)
+        for child in _children(node):
+            self._refuse_twice(child)
+
+    def line(self, location: Location) -> int:
+        """The line (from 1) of the deepest part of the location that the file has."""
+        node = self._root
+        line = 1
+        for step in location:
+            child = _child(node, step)
+            if child is None:
+                break
+            line, node = child
+        return line
+
+
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        item = node.value[step]
+        return item.start_mark.line + 1, item
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return key.start_mark.line + 1, value
+    return None

@@ -1,0 +1,139 @@
+"""The state of every part, for `assistant doctor` and `/health`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+from assistant import __version__
+from assistant.assistant import Assistant
+from assistant.errors import AssistantError
+
+State = Literal["ok", "degraded", "down"]
+_SECONDS = 5.0  # for one part: one that hangs must not hang the others
+_LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class PartHealth:
+    """One part: `down` means no answers without it, `degraded` that something else stands in for it."""
+
+    name: str
+    state: State
+    detail: str
+    version: str = ""
+    advice: str = ""
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Health:
+    parts: tuple[PartHealth, ...]
+
+    @property
+    def status(self) -> str:
+        states = {part.state for part in self.parts}
+        return "unhealthy" if "down" in states else "degraded" if "degraded" in states else "healthy"
+
+    def as_json(self, *, detailed: bool = True) -> dict[str, Any]:
+        shown = ("state", "detail", "version", "advice", "latency_ms") if detailed else ("state", "latency_ms")
+        checks = {part.name: {key: getattr(part, key) for key in shown} for part in self.parts}
+        return {"status": self.status, "version": __version__, "checks": checks}
+
+
+async def examine(assistant: Assistant) -> Health:
+    """Ask every part, side by side, each with a time limit."""
+    local = (
+        ("storage", _storage),
+        ("database", _database),
+        ("chroma", _chroma),
+        ("bm25", _bm25),
+        ("embedding", _embedding),
+    )
+    checks = [_timed(name, asyncio.to_thread(check, assistant)) for name, check in local]
+    checks += [
+        _timed(f"llm {model.name}", _llm(assistant, number)) for number, model in enumerate(assistant.chain.models)
+    ]
+    return Health(tuple(await asyncio.gather(*checks)))
+
+
+async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
+    start = perf_counter()
+    try:
+        async with asyncio.timeout(_SECONDS):
+            found = await check
+    except TimeoutError:
+        found = PartHealth(name, "down", f"no answer in {_SECONDS:.0f} s", advice="restart it")
+    except AssistantError as error:
+        found = PartHealth(name, "down", str(error))
+    latency = round((perf_counter() - start) * 1000, 1)
+    return PartHealth(name, found.state, found.detail, found.version, found.advice, latency)
+
+
+def _storage(assistant: Assistant) -> PartHealth:
+    path = assistant.settings.storage.path.expanduser().resolve()
+    free = shutil.disk_usage(path).free
+    detail = f"{path}, {free / (1 << 30):.1f} GiB free"
+    if not os.access(path, os.W_OK):
+        return PartHealth("storage", "down", f"{path} can't be written", advice="give this account the right to write")
+    if free < _LEAST_FREE_BYTES:
+        return PartHealth("storage", "degraded", detail, advice="free some disk space: ingest stops when it is full")
+    return PartHealth("storage", "ok", detail)
+
+
+def _database(assistant: Assistant) -> PartHealth:
+    counts = assistant.catalog.status_counts()
+    indexed, failed = counts.get("indexed", 0), counts.get("failed", 0)
+    dialect = "PostgreSQL" if assistant.settings.database_url.startswith("postgresql") else "SQLite"
+    detail = f"{dialect}; {indexed} documents indexed, {failed} failed"
+    advice = "see `assistant documents list --status failed`" if failed else ""
+    return PartHealth("database", "ok", detail, advice=advice)
+
+
+def _chroma(assistant: Assistant) -> PartHealth:
+    assistant.chroma.client()
+    seconds = assistant.chroma.heartbeat()
+    detail = f"{assistant.chroma.url}, heartbeat {seconds * 1000:.0f} ms"
+    return PartHealth("chroma", "ok", detail, assistant.chroma.version())
+
+
+def _bm25(assistant: Assistant) -> PartHealth:
+    index = assistant.keyword.current()
+    if index is None or not len(index.chunks):
+        return PartHealth("bm25", "down", "nothing is loaded yet", advice="run `assistant ingest`")
+    behind = assistant.catalog.chunks_version() - index.version
+    detail = f"{len(index.chunks)} passages"
+    if behind:
+        advice = "an ingest is running, or was killed: run `assistant ingest`"
+        return PartHealth(
+            "bm25", "degraded", f"{detail}, {behind} changes behind the catalog", str(index.version), advice
+        )
+    return PartHealth("bm25", "ok", detail, str(index.version))
+
+
+def _embedding(assistant: Assistant) -> PartHealth:
+    settings = assistant.settings.embedding
+    size = len(assistant.embed_model().get_query_embedding("готово"))
+    other = [w for w in assistant.catalog.writes() if assistant.model_identity[:10] not in w.collection]
+    detail = f"{settings.model if settings.provider != 'hash' else 'hash'}, {size} dimensions"
+    if other:
+        documents = len({write.document for write in other})
+        advice = "run `assistant ingest`: they are embedded anew"
+        return PartHealth("embedding", "degraded", f"{detail}; {documents} documents are of another model", "", advice)
+    return PartHealth("embedding", "ok", detail)
+
+
+async def _llm(assistant: Assistant, number: int) -> PartHealth:
+    model = assistant.chain.models[number]
+    status = await model.status()
+    if status.ok:
+        return PartHealth(model.name, "ok", status.detail, status.version)
+    quotes = any(llm.provider == "extractive" for llm in assistant.settings.llms)
+    last = number == len(assistant.chain.models) - 1
+    advice = "until then the best sentences are quoted" if quotes else "start it, or add another to llms"
+    return PartHealth(model.name, "down" if last and not quotes else "degraded", status.detail, status.version, advice)

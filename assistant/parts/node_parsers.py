@@ -1,0 +1,148 @@
+"""Node parsers of our own, and the door to LlamaIndex's by class name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llama_index.core import node_parser as llama_node_parsers
+from llama_index.core.node_parser.interface import NodeParser
+from llama_index.core.schema import BaseNode, MetadataMode, TextNode, TransformComponent
+from pydantic import ValidationError
+
+from assistant.errors import ConfigError
+from assistant.registry import nearest
+
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+SEPARATOR = " › "
+
+
+class MarkdownSections(NodeParser):
+    """Cuts Markdown at its headings and keeps the path of headings in `section`, also from page to page.
+
+    Instead of `MarkdownNodeParser`, which leaves a section's own heading out of its path, forgets the path at every
+    page, and makes nodes of headings without text.
+    """
+
+    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
+        parsed: list[BaseNode] = []
+        path: list[tuple[int, str]] = []
+        for node in nodes:
+            for section, text in _sections(node.get_content(MetadataMode.NONE), path):
+                title = node.metadata.get("title")
+                names = [name for name in section if name != title]
+                part = TextNode(text=text, metadata={**node.metadata, "section": SEPARATOR.join(names)})
+                part.relationships = dict(node.relationships)
+                part.excluded_embed_metadata_keys = list(node.excluded_embed_metadata_keys)
+                part.excluded_llm_metadata_keys = list(node.excluded_llm_metadata_keys)
+                parsed.append(part)
+        return parsed
+
+
+def _sections(text: str, path: list[tuple[int, str]]) -> list[tuple[list[str], str]]:
+    """Sections with text, each with its heading path; `path` is carried on to the next page."""
+    found: list[tuple[list[str], str]] = []
+    lines: list[str] = []
+    fenced = False
+
+    def finish() -> None:
+        body = "\n".join(lines).strip()
+        if body:
+            found.append(([name for _, name in path], body))
+        lines.clear()
+
+    for line in text.split("\n"):
+        fenced ^= line.lstrip().startswith("```")
+        heading = None if fenced else _HEADING.match(line)
+        if heading is None:
+            lines.append(line)
+            continue
+        finish()
+        level = len(heading[1])
+        while path and path[-1][0] >= level:
+            path.pop()
+        path.append((level, plain_heading(heading[2])))
+    finish()
+    return found
+
+
+def first_heading(text: str) -> str | None:
+    """The first heading of the highest level among the first lines: a document's title."""
+    headings = [match for line in text.split("\n")[:60] if (match := _HEADING.match(line))]
+    best = min(headings, key=lambda match: len(match[1]), default=None)
+    return plain_heading(best[2]) if best else None
+
+
+def plain_heading(text: str) -> str:
+    """A heading without emphasis, links and escapes."""
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"(\*\*|__|`|\\)", "", text).strip(" *_")
+
+
+def build_transformation(
+    name: str, arguments: dict[str, Any], tokenizer: Callable[[str], list[int]] | None
+) -> TransformComponent:
+    """A transformation by class name. Raises `ConfigError` for a wrong name or argument.
+
+    `tokenizer` is the embedding model's own: a splitter that counts tokens counts the ones that the model will see.
+    """
+    cls = _transformation_class(name)
+    make = getattr(cls, "from_defaults", cls)
+    allowed = [key for key, p in inspect.signature(make).parameters.items() if p.kind is not p.VAR_KEYWORD]
+    if tokenizer is not None and "tokenizer" in allowed:
+        arguments = {"tokenizer": tokenizer, **arguments}
+    for argument in arguments:
+        if argument not in allowed:
+            raise ConfigError(f"{name} has no argument '{argument}'{nearest(argument, allowed)}")
+    try:
+        built: TransformComponent = make(**arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{name}, argument '{first['loc'][0]}': {first['msg']}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from error
+    return built
+
+
+def transformation_names() -> list[str]:
+    """Short names: ours and those that LlamaIndex exports."""
+    theirs = [name for name in llama_node_parsers.__all__ if _is_transformation(getattr(llama_node_parsers, name))]
+    return sorted([MarkdownSections.__name__, *theirs])
+
+
+def _transformation_class(name: str) -> type[TransformComponent]:
+    if name == MarkdownSections.__name__:
+        return MarkdownSections
+    if "." in name:
+        return llama_index_class(name, TransformComponent)
+    if name not in transformation_names():
+        raise ConfigError(f"unknown transformation '{name}'{nearest(name, transformation_names())}")
+    cls: type[TransformComponent] = getattr(llama_node_parsers, name)
+    return cls
+
+
+def _is_transformation(candidate: object) -> bool:
+    return (
+        inspect.isclass(candidate) and issubclass(candidate, TransformComponent) and not inspect.isabstract(candidate)
+    )
+
+
+def llama_index_class(path: str, base: type[Any]) -> type[Any]:
+    """A class by dotted path: only below `llama_index.`, only a subclass of `base`. Raises `ConfigError`."""
+    if not path.startswith("llama_index."):
+        raise ConfigError(f"'{path}': only classes below llama_index. can be named by path")
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        package = module.replace("_", "-").replace(".", "-")
+        raise ConfigError(f"'{path}' can't be imported ({error}): is it installed (pip install {package})?") from error
+    except AttributeError as error:
+        known = [key for key in dir(importlib.import_module(module)) if not key.startswith("_")]
+        raise ConfigError(f"'{module}' has no '{name}'{nearest(name, known)}") from error
+    if not (inspect.isclass(found) and issubclass(found, base)):
+        raise ConfigError(f"'{path}' is not a {base.__name__}")
+    return found

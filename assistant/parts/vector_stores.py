@@ -1,0 +1,61 @@
+"""Vector stores: one Chroma collection as a LlamaIndex store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryResult
+from llama_index.vector_stores.chroma import ChromaVectorStore
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from llama_index.core.schema import BaseNode
+
+
+class ClassVectorStore(ChromaVectorStore):
+    """The collection of one access class and generation.
+
+    Subclassed because the stock store answers with exp(-distance), which is no cosine, sends every text and all
+    metadata back, and adds more nodes at once than Chroma's batch limit allows.
+    """
+
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """Ids and cosine similarities of the nearest nodes, best first; texts are in the chunk table."""
+        found = self._collection.query(
+            query_embeddings=[query.query_embedding], n_results=query.similarity_top_k, include=["distances"]
+        )
+        return VectorStoreQueryResult(ids=found["ids"][0], similarities=[1.0 - far for far in found["distances"][0]])
+
+    def add(self, nodes: list[BaseNode], **add_kwargs: Any) -> list[str]:
+        """Add nodes that have embeddings, in batches; ids that are already there stay as they are."""
+        batch = self._collection._client.get_max_batch_size()
+        added: list[str] = []
+        for start in range(0, len(nodes), batch):
+            part = nodes[start : start + batch]
+            self._collection.add(
+                ids=[node.node_id for node in part],
+                embeddings=[node.get_embedding() for node in part],
+                metadatas=[{"document_id": node.ref_doc_id or ""} for node in part],
+            )
+            added += [node.node_id for node in part]
+        return added
+
+    def embeddings(self, ids: list[str]) -> dict[str, list[float]]:
+        """The stored vectors of those ids."""
+        found = self._collection.get(ids=ids, include=["embeddings"])
+        return {key: vector.tolist() for key, vector in zip(found["ids"], found["embeddings"], strict=True)}
+
+    def delete_nodes(self, node_ids: list[str] | None = None, filters: object = None, **delete_kwargs: Any) -> None:
+        """Delete by id, in batches; an empty list is nothing to do (Chroma raises on it)."""
+        ids = node_ids or []
+        batch = self._collection._client.get_max_batch_size() if ids else 1
+        for start in range(0, len(ids), batch):
+            self._collection.delete(ids=ids[start : start + batch])
+
+
+def open_collection(client: ClientAPI, name: str) -> ClassVectorStore:
+    """The collection of that name, made with cosine distance when it is new."""
+    collection = client.get_or_create_collection(
+        name, configuration={"hnsw": {"space": "cosine", "ef_search": 100}}, embedding_function=None
+    )
+    return ClassVectorStore(chroma_collection=collection)

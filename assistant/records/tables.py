@@ -1,0 +1,127 @@
+"""Tables of catalog and state (SQLAlchemy 2); their history is in `migrations/versions`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC everywhere: SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcDateTime}  # noqa: RUF012
+
+
+class AccessClassRow(Base):
+    """An access class: who may read (department, level). Its id names the Chroma collection."""
+
+    __tablename__ = "access_classes"
+    __table_args__ = (UniqueConstraint("department", "level"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    department: Mapped[str] = mapped_column(String(200))
+    level: Mapped[int]
+
+
+class DocumentRow(Base):
+    """One file (or one item of another source) and what became of it."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("pipeline", "source", "path"),
+        Index("documents_by_sha256", "pipeline", "source", "sha256"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    pipeline: Mapped[str] = mapped_column(String(200))
+    source: Mapped[str] = mapped_column(String(1000), default="")
+    path: Mapped[str] = mapped_column(String(2000))
+    location: Mapped[str] = mapped_column(Text, default="")
+    title: Mapped[str] = mapped_column(Text, default="")
+    class_id: Mapped[int | None] = mapped_column(ForeignKey("access_classes.id"))
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger, default=0)
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    version: Mapped[str] = mapped_column(String(40), default="")
+    pages: Mapped[int | None]
+    chunks: Mapped[int] = mapped_column(default=0)
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    error: Mapped[str | None] = mapped_column(Text)
+    indexed_at: Mapped[datetime | None]
+
+
+class ChunkRow(Base):
+    """The chunk table: the text that BM25 is built from and that answers are shown from."""
+
+    __tablename__ = "chunks"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("access_classes.id"))
+    position: Mapped[int]
+    page: Mapped[str | None] = mapped_column(String(100))
+    section: Mapped[str] = mapped_column(Text, default="")
+    text: Mapped[str] = mapped_column(Text)
+
+
+class VectorWriteRow(Base):
+    """What may be in Chroma: written before vectors are added, removed after they are deleted.
+
+    So a run that was killed in between leaves a trace, and the next one settles it.
+    """
+
+    __tablename__ = "vector_writes"
+
+    document_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(80), primary_key=True)
+    version: Mapped[str] = mapped_column(String(40), primary_key=True)
+    chunks: Mapped[int]
+
+
+class CounterRow(Base):
+    """Named counters: `chunks` grows with every change of the chunk table (BM25 compares it)."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class UserRow(Base):
+    """A local account. The password is kept as an argon2 hash only."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(300))
+    roles: Mapped[list[str]]
+    departments: Mapped[list[str]]
+    level: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    """Somebody signed in. Only a hash of the cookie's random id is kept."""
+
+    __tablename__ = "sessions"
+
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]

@@ -1,0 +1,189 @@
+"""What can be configured: one model a block, every field with a sentence, unknown keys refused. No behaviour.
+
+Loading (environment over .env over profile over default) is in `assistant.settings_loader`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Storage(Block):
+    path: Path = Field(default=Path("storage"), description="Folder of everything made at run time.")
+
+
+class Server(Block):
+    host: str = Field(default="127.0.0.1", description="Address the page is served on; loopback unless you publish it.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of the page; 0 takes a free one.")
+    concurrent_answers: PositiveInt = Field(
+        default=16, description="Answers that stream at once; others wait in the queue."
+    )
+    shutdown_grace_seconds: PositiveFloat = Field(
+        default=10.0, description="How long running answers may finish at shutdown."
+    )
+    secure_cookies: bool = Field(default=False, description="Send the session cookie over HTTPS only; true behind TLS.")
+
+
+class Chroma(Block):
+    mode: Literal["managed", "server"] = Field(
+        default="managed", description="managed: started and stopped by the assistant; server: a given host and port."
+    )
+    host: str = Field(default="127.0.0.1", description="Address of the Chroma server.")
+    port: int = Field(
+        default=8001, ge=0, le=65535, description="Port of the Chroma server; 0 takes a free one (managed only)."
+    )
+    ssl: bool = Field(default=False, description="Speak HTTPS to the Chroma server (mode server).")
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token for a Chroma server behind a proxy (mode server)."
+    )
+    start_seconds: PositiveFloat = Field(default=30.0, description="How long a managed server may take to start.")
+
+
+class Database(Block):
+    url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL of catalog and state; by default SQLite in the storage folder."
+    )
+
+
+class Llm(Block):
+    provider: str = Field(description="A registered language model part: ollama, openai_like, extractive, echo.")
+    model: str = Field(default="", description="The model's name at its server.")
+    url: str = Field(default="", description="The server's address.")
+    api_key: SecretStr | None = Field(default=None, description="Key for an OpenAI-compatible server.")
+    context_window: int = Field(default=8192, ge=512, description="Tokens of context asked of the server (num_ctx).")
+    max_answer_tokens: int = Field(
+        default=1024, ge=16, description="Tokens an answer may have; kept free in the context."
+    )
+    temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature.")
+    first_token_seconds: PositiveFloat = Field(
+        default=60.0, description="Wait this long for a first token, then try the next."
+    )
+    token_seconds: PositiveFloat = Field(
+        default=30.0, description="Wait this long between tokens before giving the answer up."
+    )
+    keep_alive: str = Field(default="30m", description="How long Ollama keeps the model in memory.")
+
+
+class Embedding(Block):
+    provider: str = Field(default="huggingface", description="A registered embedding part: huggingface, hash.")
+    model: str = Field(
+        default="data/models/static-bilingual", description="Folder of the model, or its name in the hub cache."
+    )
+    device: str = Field(default="cpu", description="Where it runs: cpu, cuda.")
+    batch_size: PositiveInt = Field(default=64, description="Passages embedded at once.")
+    threads: PositiveInt = Field(default=1, description="Torch threads; more than one spins and slows a busy machine.")
+    query_instruction: str = Field(default="", description="Put before a question, if the model wants it.")
+    text_instruction: str = Field(default="", description="Put before a passage, if the model wants it.")
+
+
+class Reranker(Block):
+    provider: str = Field(default="none", description="A registered reranker part: none, flag_embedding.")
+    model: str = Field(default="BAAI/bge-reranker-v2-m3", description="Folder or local hub name of the cross-encoder.")
+    use_fp16: bool = Field(default=False, description="Half precision; true on a GPU.")
+    candidates: PositiveInt = Field(default=20, description="How many of the best passages it reads.")
+
+
+class FusionWeights(Block):
+    bm25: float = Field(default=1.0, ge=0, description="Weight of the keyword score, divided by the query's best one.")
+    vector: float = Field(default=1.0, ge=0, description="Weight of the cosine similarity.")
+
+
+class Retrieval(Block):
+    candidates: PositiveInt = Field(default=50, description="Passages taken from each retriever before fusion.")
+    top_n: PositiveInt = Field(default=6, description="Passages that reach the prompt and the sources.")
+    weights: FusionWeights = Field(
+        default=FusionWeights(), description="Weights of the fusion; set by `assistant eval`."
+    )
+    min_coverage: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Least share of the question's weighted words found; below it: nothing found.",
+    )
+    min_similarity: float = Field(
+        default=0.5, ge=-1, le=1, description="Cosine from which a passage counts as found whatever its words."
+    )
+    max_question_chars: PositiveInt = Field(default=4000, description="A longer question is refused with a sentence.")
+
+
+class Answer(Block):
+    max_quotes: PositiveInt = Field(default=4, description="Sentences that the extractive answerer quotes at most.")
+    retry_seconds: PositiveFloat = Field(
+        default=15.0, description="A language model that failed is not tried again sooner."
+    )
+
+
+class IngestLimits(Block):
+    seconds: PositiveFloat = Field(default=120.0, description="Time one file may take.")
+    memory_mb: PositiveInt = Field(default=3072, description="Address space of a reading worker.")
+    file_mb: PositiveInt = Field(default=200, description="Size of a file.")
+    unpacked_mb: PositiveInt = Field(default=500, description="Unpacked size of an office file.")
+    pages: PositiveInt = Field(default=3000, description="Pages of a document.")
+    text_chars: PositiveInt = Field(default=20_000_000, description="Text taken from one file.")
+
+
+class Ingest(Block):
+    pipelines: list[str] = Field(
+        default=["pipelines/default.yaml"], description="Pipelines run by a bare `assistant ingest`."
+    )
+    workers: PositiveInt = Field(default=2, description="Processes that read files.")
+    limits: IngestLimits = Field(default=IngestLimits(), description="Limits on the reading of one file.")
+    max_delete_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Stop when a source lost a larger share of its documents (an unmounted disk).",
+    )
+
+
+class Access(Block):
+    everyone: list[str] = Field(
+        default=["company"], description="Departments whose documents everyone signed in may read."
+    )
+    everyone_level: PositiveInt = Field(default=1, description="Level up to which everyone may read them.")
+
+
+class Sessions(Block):
+    idle_hours: PositiveFloat = Field(default=12.0, description="A session unused for this long ends.")
+    max_days: PositiveFloat = Field(default=30.0, description="A session ends after this long in any case.")
+
+
+class Logs(Block):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is written."
+    )
+    console: bool = Field(default=True, description="Also write readable lines to the terminal.")
+
+
+class Settings(Block):
+    """The whole configuration; see docs/settings.md."""
+
+    storage: Storage = Field(default=Storage(), description="Run-time state.")
+    server: Server = Field(default=Server(), description="The page and the API.")
+    chroma: Chroma = Field(default=Chroma(), description="The vector store.")
+    database: Database = Field(default=Database(), description="Catalog and state.")
+    llms: list[Llm] = Field(
+        default=[Llm(provider="extractive")], min_length=1, description="Language models, tried in this order."
+    )
+    embedding: Embedding = Field(default=Embedding(), description="The embedding model.")
+    reranker: Reranker = Field(default=Reranker(), description="The reranker.")
+    retrieval: Retrieval = Field(default=Retrieval(), description="How passages are found.")
+    answer: Answer = Field(default=Answer(), description="How answers are made.")
+    ingest: Ingest = Field(default=Ingest(), description="How documents are loaded.")
+    access: Access = Field(default=Access(), description="What everyone may read.")
+    sessions: Sessions = Field(default=Sessions(), description="How long people stay signed in.")
+    logs: Logs = Field(default=Logs(), description="What is logged.")
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL in force."""
+        if self.database.url is not None:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.storage.path.expanduser().resolve() / 'assistant.db'}"

@@ -1,0 +1,90 @@
+"""Events into Markdown that is safe to show: what a model or a document says can't draw, link or run anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+from assistant.ask.events import Notice, Source, Step
+from assistant.ui.texts import notice_text, texts
+
+_MARKER = re.compile(r"\[(\d+)\]")
+
+
+def document_link(source: Source) -> str:
+    return f"/documents/{source.passage.document}?chunk={source.passage.chunk}#found"
+
+
+def safe_markdown(text: str) -> str:
+    """Text of a model or a document: HTML is escaped, images and links are defused; lists, tables, emphasis stay."""
+    text = escape(text, quote=False)
+    text = re.sub(r"^&gt;", ">", text, flags=re.MULTILINE)
+    text = text.replace("![", "!\\[").replace("](", "]\\(").replace("][", "]\\[")
+    text = re.sub(r"^(\s*\[[^\]]+\]):", r"\1\\:", text, flags=re.MULTILINE)  # reference definitions
+    return re.sub(r"\b(https?|ftp|mailto|data|javascript):", r"\1&#58;", text, flags=re.IGNORECASE)
+
+
+def answer_markdown(text: str, sources: Sequence[Source]) -> str:
+    """The answer with its [n] as links to the passages."""
+    links = {source.n: f"[\\[{source.n}\\]]({document_link(source)})" for source in sources}
+    parts = _MARKER.split(text)
+    shown = [safe_markdown(parts[0])]
+    for number, rest in zip(parts[1::2], parts[2::2], strict=True):
+        shown += [links.get(int(number), f"\\[{number}\\]"), safe_markdown(rest)]
+    return "".join(shown)
+
+
+def sources_markdown(sources: Sequence[Source], language: str) -> str:
+    """The list under the answer: title, page, file and class."""
+    t = texts(language)
+    lines = [f"**{t['sources']}**", ""]
+    for source in sources:
+        lines.append(f"- [\\[{source.n}\\] {_place(source, t)}]({document_link(source)})  ")
+        lines.append(f"  <small>{_file(source)}</small>")
+    return "\n".join(lines)
+
+
+def step_markdown(step: Step, language: str) -> str:
+    """Inside the collapsible step: what was searched, what was found, and why."""
+    t = texts(language)
+    lines = [t["searched"].format(question=safe_inline(step.question[:500])), ""]
+    if not step.found:
+        return "\n".join([*lines, t["found_nothing"]])
+    lines += [t["found"].format(passages=len(step.found), documents=step.documents), ""]
+    for source in step.found:
+        passage = source.passage
+        page = f", {t['page']} {safe_markdown(passage.page)}" if passage.page else ""
+        lines.append(
+            f"{source.n}. [{safe_inline(passage.title)}{page}]({document_link(source)}) — {_scores(source, t)}"
+        )
+    return "\n".join(lines)
+
+
+def notices_markdown(notices: Sequence[Notice], language: str) -> str:
+    return "\n".join(f"> ⓘ {notice_text(notice, language)}" for notice in notices)
+
+
+def safe_inline(text: str) -> str:
+    """One line without any Markdown meaning."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|~>-])", r"\\\1", escape(" ".join(text.split()), quote=False))
+
+
+def _place(source: Source, t: dict[str, str]) -> str:
+    passage = source.passage
+    return safe_inline(passage.title) + (f", {t['page']} {safe_inline(passage.page)}" if passage.page else "")
+
+
+def _file(source: Source) -> str:
+    """Path and access class; level 1 is everyone's and goes without saying."""
+    department, level = source.passage.access_class.department, source.passage.access_class.level
+    return safe_inline(f"{source.passage.path} · {department}{f' {level}' if level > 1 else ''}")
+
+
+def _scores(source: Source, t: dict[str, str]) -> str:
+    named = (
+        ("score_words", source.scores.bm25),
+        ("score_vector", source.scores.vector),
+        ("score_rerank", source.scores.rerank),
+    )
+    return ", ".join(f"{t[key]} {score:.2f}" for key, score in named if score is not None)

@@ -1,0 +1,148 @@
+"""Every string that people see, in Russian and English."""
+
+from __future__ import annotations
+
+from assistant.ask.events import Notice
+from assistant.errors import (
+    AssistantError,
+    ChromaUnavailable,
+    IndexNotReady,
+    InvalidQuestion,
+    ModelUnavailable,
+    NotFound,
+    StorageError,
+)
+
+_RU = {
+    "product": "Помощник по документам",
+    "product_line": "Отвечает по документам компании и показывает источники.",
+    "sign_in": "Войти",
+    "sign_out": "Выйти",
+    "name": "Имя",
+    "password": "Пароль",
+    "wrong_password": "Имя или пароль не подходят.",
+    "question": "Вопрос",
+    "ask_placeholder": "Спросите о чём-нибудь из документов компании…",
+    "send": "Спросить",
+    "stop": "Стоп",
+    "new": "Новый разговор",
+    "empty": "Задайте вопрос — например, «Как настроить VPN?»",
+    "searching": "Поиск в базе знаний",
+    "searched": "Искали: {question}",
+    "found": "Найдено выдержек: {passages}, документов просмотрено: {documents}.",
+    "passages": "выдержек: {n}",
+    "found_nothing": "Подходящих выдержек нет.",
+    "sources": "Источники",
+    "nearest": "Ближайшие документы",
+    "page": "стр.",
+    "department": "Отдел",
+    "level": "уровень",
+    "loaded": "загружен",
+    "original": "Открыть исходный файл",
+    "outdated": "Документ обновили, и этой выдержки в нём больше нет. Ниже — его нынешний текст.",
+    "back": "К чату",
+    "not_found": "Такого документа нет, или у вас нет права его читать.",
+    "unexpected": "Что-то сломалось. Сообщите администратору номер {error_id}.",
+    "stopped": "Остановлено.",
+    "score_words": "слова",
+    "score_vector": "смысл",
+    "score_rerank": "переранжирование",
+    "notice.extractive": "Языковая модель не запущена: приведены самые подходящие места из документов дословно.",
+    "notice.fallback": "Основная модель не отвечает, ответила запасная.",
+    "notice.passages_dropped": "Не всё найденное поместилось в контекст модели (не вошло: {detail}).",
+    "notice.prompt_cut": "Сервер модели обрезал запрос ({detail} токенов): ответ может быть неполным.",
+    "notice.answer_cut": "Ответ оборван: достигнут предел длины.",
+    "notice.broken_off": "Модель прервалась на середине ответа. Спросите ещё раз.",
+    "notice.rerank_failed": "Переранжирование не сработало, порядок источников приблизительный.",
+    "notice.keyword_only": "Векторная база не отвечает: искали только по словам.",
+    "error.InvalidQuestion.empty": "Вопрос пуст: напишите, что вы хотите узнать.",
+    "error.InvalidQuestion": "Вопрос слишком длинный (можно до {limit} знаков). Спросите об одном, в нескольких предложениях.",
+    "error.IndexNotReady": "Документы ещё не загружены. Попросите администратора выполнить `assistant ingest`.",
+    "error.ChromaUnavailable": "База документов не отвечает. Попробуйте через минуту; администратору поможет `assistant doctor`.",
+    "error.ModelUnavailable": "Языковая модель не отвечает. Попробуйте через минуту; администратору поможет `assistant doctor`.",
+    "error.StorageError": "Хранилище недоступно (диск или база данных). Сообщите администратору: `assistant doctor`.",
+    "error.NotFound": "Такого документа нет, или он изменился, или у вас нет права его читать.",
+    "error.AssistantError": "Не получилось ответить. Попробуйте ещё раз.",
+}
+_EN = {
+    "product": "Document assistant",
+    "product_line": "Answers from the company's documents and shows its sources.",
+    "sign_in": "Sign in",
+    "sign_out": "Sign out",
+    "name": "Name",
+    "password": "Password",
+    "wrong_password": "Name or password is wrong.",
+    "question": "Question",
+    "ask_placeholder": "Ask about anything in the company's documents…",
+    "send": "Ask",
+    "stop": "Stop",
+    "new": "New conversation",
+    "empty": "Ask a question, for example “How do I set up the VPN?”",
+    "searching": "Searching the knowledge base",
+    "searched": "Searched for: {question}",
+    "found": "Passages found: {passages}, documents considered: {documents}.",
+    "passages": "passages: {n}",
+    "found_nothing": "No passage fits.",
+    "sources": "Sources",
+    "nearest": "Nearest documents",
+    "page": "p.",
+    "department": "Department",
+    "level": "level",
+    "loaded": "loaded",
+    "original": "Open the original file",
+    "outdated": "The document was updated and no longer has this passage. Below is its present text.",
+    "back": "Back to the chat",
+    "not_found": "There is no such document, or you may not read it.",
+    "unexpected": "Something broke. Please tell your administrator the number {error_id}.",
+    "stopped": "Stopped.",
+    "score_words": "words",
+    "score_vector": "meaning",
+    "score_rerank": "rerank",
+    "notice.extractive": "No language model is running: the best matching places in the documents are quoted word for word.",
+    "notice.fallback": "The main model does not answer; another one did.",
+    "notice.passages_dropped": "Not everything found fits into the model's context ({detail} left out).",
+    "notice.prompt_cut": "The model's server cut the prompt ({detail} tokens): the answer may be incomplete.",
+    "notice.answer_cut": "The answer was cut: it reached its length limit.",
+    "notice.broken_off": "The model broke off in the middle of the answer. Please ask again.",
+    "notice.rerank_failed": "Reranking failed; the order of the sources is approximate.",
+    "notice.keyword_only": "The vector store does not answer: the search was by words only.",
+    "error.InvalidQuestion.empty": "The question is empty: write what you want to know.",
+    "error.InvalidQuestion": "The question is too long (up to {limit} characters). Ask for one thing in a few sentences.",
+    "error.IndexNotReady": "No documents are loaded yet. Ask your administrator to run `assistant ingest`.",
+    "error.ChromaUnavailable": "The document store does not answer. Try again in a minute; `assistant doctor` helps the administrator.",
+    "error.ModelUnavailable": "The language model does not answer. Try again in a minute; `assistant doctor` helps the administrator.",
+    "error.StorageError": "Storage is unavailable (disk or database). Please tell your administrator: `assistant doctor`.",
+    "error.NotFound": "There is no such document, or it has changed, or you may not read it.",
+    "error.AssistantError": "That did not work. Please try again.",
+}
+LANGUAGES = {"ru": _RU, "en": _EN}
+_SHOWN_ERRORS = (InvalidQuestion, IndexNotReady, ChromaUnavailable, ModelUnavailable, StorageError, NotFound)
+
+
+def texts(language: str) -> dict[str, str]:
+    return LANGUAGES[language]
+
+
+def page_language(accept_language: str | None) -> str:
+    """The first of the browser's languages that we speak (RFC 9110, 12.5.4); Russian when it names none."""
+    wanted = []
+    for number, part in enumerate((accept_language or "").split(",")):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            wanted.append((-float(quality or 1), number, name.split("-")[0].lower()))
+        except ValueError:
+            continue
+    return next((name for _, _, name in sorted(wanted) if name in LANGUAGES), "ru")
+
+
+def notice_text(notice: Notice, language: str) -> str:
+    return texts(language)[f"notice.{notice.kind}"].format(detail=notice.detail)
+
+
+def error_text(error: AssistantError, language: str, *, limit: int = 0) -> str:
+    """What happened and what to do, in the person's language."""
+    found = texts(language)
+    if isinstance(error, InvalidQuestion) and "empty" in str(error):
+        return found["error.InvalidQuestion.empty"]
+    name = next((kind.__name__ for kind in _SHOWN_ERRORS if isinstance(error, kind)), "AssistantError")
+    return found[f"error.{name}"].format(limit=limit)

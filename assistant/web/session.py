@@ -1,0 +1,43 @@
+"""Who is signed in: the session cookie, looked up in the database at every request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from assistant.access.principal import Principal
+from assistant.assistant import Assistant
+from assistant.errors import AccessDenied
+
+COOKIE = "assistant_session"
+
+
+def assistant_of(request: Request) -> Assistant:
+    found = request.app.state.assistant
+    assert isinstance(found, Assistant)
+    return found
+
+
+async def principal_or_none(request: Request) -> Principal | None:
+    session_id = request.cookies.get(COOKIE)
+    if not session_id:
+        return None
+    return await run_in_threadpool(assistant_of(request).users.of_session, session_id)
+
+
+async def principal(request: Request) -> Principal:
+    """Raises `AccessDenied` (401) when nobody is signed in."""
+    found = await principal_or_none(request)
+    if found is None:
+        raise NotSignedIn("sign in first: open /login")
+    return found
+
+
+class NotSignedIn(AccessDenied):
+    http_status = 401
+
+
+AssistantDep = Annotated[Assistant, Depends(assistant_of)]
+UserDep = Annotated[Principal, Depends(principal)]

@@ -1,0 +1,185 @@
+"""The one place that constructs anything: `build(settings) -> Assistant`. Light; models are loaded at first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from assistant.access.policy import Policy
+from assistant.assistant import Assistant
+from assistant.errors import StorageError
+from assistant.index.catalog import Catalog
+from assistant.index.chroma_server import ChromaServer
+from assistant.records.database import Database
+from assistant.records.users import Users
+from assistant.settings import Settings
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+
+Made = TypeVar("Made")
+
+
+class Once(Generic[Made]):
+    """Makes a thing at its first use, once, whichever thread comes first."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[Made] = []
+
+    def __call__(self) -> Made:
+        if not self._made:
+            with self._lock:
+                if not self._made:
+                    self._made.append(self._make())
+        return self._made[0]
+
+    @property
+    def is_made(self) -> bool:
+        return bool(self._made)
+
+
+def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> Assistant:
+    """Make the service that command line, page and HTTP call. Raises `ConfigError`, `StorageError`.
+
+    `embed_model` replaces the configured one, for tests and notebooks.
+    """
+    from assistant.ask.chain import Chain
+    from assistant.ask.prompt import Prompts
+    from assistant.ask.retrieval import Retriever
+    from assistant.ask.service import AskService
+    from assistant.index.keyword import KeywordIndex
+    from assistant.index.search import Search
+    from assistant.index.writer import Writer
+    from assistant.ingest.service import IngestService
+    from assistant.parts.embeddings import identity
+    from assistant.parts.llms import EXTRACTIVE, LLMS
+
+    storage = prepare_storage(settings.storage.path)
+    database = open_database(settings, storage)
+    users = Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+    chroma = _chroma(settings, storage)
+    model_identity = identity(
+        settings.embedding.provider, settings.embedding.model + settings.embedding.text_instruction
+    )
+
+    def collection_name(class_id: int) -> str:
+        """Another embedding model writes into collections of its own: vectors are never mixed."""
+        return f"g{model_identity[:10]}-c{class_id}"
+
+    policy = Policy(frozenset(settings.access.everyone), settings.access.everyone_level)
+    catalog = Catalog(database)
+    keyword = KeywordIndex(storage / "bm25", catalog)
+    search = Search(catalog, chroma, keyword, collection_name)
+    embedder = Once(lambda: embed_model or _embed_model(settings))
+    reranker = Once(lambda: _reranker(settings))
+    retriever = Retriever(
+        settings=settings.retrieval,
+        reranker_settings=settings.reranker,
+        catalog=catalog,
+        search=search,
+        policy=policy,
+        embed_model=embedder,
+        reranker=reranker,
+    )
+    prompts = Prompts()
+    prompts.check()
+    models = [LLMS.build(llm.provider, settings=llm) for llm in settings.llms if llm.provider != EXTRACTIVE]
+    quotes = any(llm.provider == EXTRACTIVE for llm in settings.llms)
+    chain = Chain(models, retry_seconds=settings.answer.retry_seconds)
+    ask = AskService(
+        settings=settings.answer, retriever=retriever, search=search, chain=chain, prompts=prompts, quotes=quotes
+    )
+    ingest = IngestService(
+        settings=settings.ingest,
+        catalog=catalog,
+        writer=Writer(catalog, chroma, collection_name),
+        keyword=keyword,
+        embed_model=embedder,
+        lock_file=storage / "run" / "ingest.lock",
+    )
+    return Assistant(
+        settings=settings,
+        users=users,
+        policy=policy,
+        catalog=catalog,
+        ask_service=ask,
+        retriever=retriever,
+        ingest_service=ingest,
+        chroma=chroma,
+        keyword=keyword,
+        chain=chain,
+        embed_model=embedder,
+        reranker=reranker,
+        model_identity=model_identity,
+        on_close=[search.close, chroma.close, database.close],
+    )
+
+
+def prepare_storage(path: Path) -> Path:
+    """The storage folder with its parts, private to this account. Raises `StorageError` when it can't be written."""
+    storage = path.expanduser().resolve()
+    try:
+        for folder in (storage, storage / "run", storage / "logs", storage / "cache"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(storage, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise StorageError(
+            f"the storage folder {storage} can't be written ({error.strerror}): "
+            "give this account the right to, or set storage.path (ASSISTANT_STORAGE__PATH)"
+        ) from error
+    # Libraries look for caches and downloads here instead of the home folder or the internet.
+    os.environ.setdefault("LLAMA_INDEX_CACHE_DIR", str(storage / "cache"))
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    return storage
+
+
+def open_database(settings: Settings, storage: Path) -> Database:
+    """The database with today's schema."""
+    database = Database(settings.database_url)
+    database.migrate(storage / "run" / "migrate.lock")
+    return database
+
+
+def open_users(settings: Settings) -> Users:
+    """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
+    database = open_database(settings, prepare_storage(settings.storage.path))
+    return Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+
+
+def _chroma(settings: Settings, storage: Path) -> ChromaServer:
+    chroma = settings.chroma
+    headers = {"Authorization": f"Bearer {chroma.token.get_secret_value()}"} if chroma.token else None
+    return ChromaServer(
+        mode=chroma.mode,
+        host=chroma.host,
+        port=chroma.port,
+        path=storage,
+        start_seconds=chroma.start_seconds,
+        ssl=chroma.ssl,
+        headers=headers,
+    )
+
+
+def _embed_model(settings: Settings) -> BaseEmbedding:
+    from assistant.parts.embeddings import EMBEDDINGS
+
+    options: dict[str, Any] = settings.embedding.model_dump(exclude={"provider"})
+    if settings.embedding.provider == "hash":
+        options = {}
+    return EMBEDDINGS.build(settings.embedding.provider, **options)
+
+
+def _reranker(settings: Settings) -> BaseNodePostprocessor | None:
+    from assistant.parts.rerankers import RERANKERS
+
+    if settings.reranker.provider == "none":
+        return RERANKERS.build("none")
+    return RERANKERS.build(settings.reranker.provider, **settings.reranker.model_dump(exclude={"provider"}))

@@ -1,0 +1,60 @@
+"""What every test stands on: no inherited settings, no way out to the network, and a word for what is missing."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+import pytest
+
+TEST_ALL = "ASSISTANT_TEST_ALL"
+
+
+def need(condition: object, what: str) -> None:
+    """Skip without `what`; with ASSISTANT_TEST_ALL=1, where everything must be there, fail."""
+    if condition:
+        return
+    if os.environ.get(TEST_ALL) == "1":
+        pytest.fail(f"{what} is missing, and {TEST_ALL}=1 wants every test to run", pytrace=False)
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(autouse=True)
+def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own ASSISTANT_… variables decide nothing here."""
+    for name in list(os.environ):
+        if name.upper().startswith("ASSISTANT_") and name != TEST_ALL:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unit tests reach this machine only; names are not looked up either."""
+    if "unit" not in request.path.parts:
+        return
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def connect_here(self: socket.socket, address: Any) -> None:  # noqa: ANN401 - depends on the socket's family
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+            raise PermissionError(f"a unit test tried to reach {address}")
+        connect(self, address)
+
+    def look_up_here(host: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the standard library's
+        if host is not None and not _is_here(host):
+            raise PermissionError(f"a unit test tried to look up {host}")
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
+
+
+def _is_here(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
