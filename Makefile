@@ -31,7 +31,8 @@ load: setup
 	$(BIN)/python -m tests.load.questions
 
 docs: setup
-	$(BIN)/python -m tests.pictures docs/pictures
+	$(BIN)/python -m tests.settings_page
+	$(BIN)/python -m tests.pictures pictures
 
 # Pins for pip, made in an empty environment; torch without its build's suffix, so that any index can serve it.
 lock:

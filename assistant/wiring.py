@@ -64,9 +64,8 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
     database = open_database(settings, storage)
     users = Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
     chroma = _chroma(settings, storage)
-    model_identity = identity(
-        settings.embedding.provider, settings.embedding.model + settings.embedding.text_instruction
-    )
+    embedding = settings.embedding
+    model_identity = identity(embedding.provider, embedding.model, embedding.text_instruction)
 
     def collection_name(class_id: int) -> str:
         """Another embedding model writes into collections of its own: vectors are never mixed."""
@@ -88,8 +87,9 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         reranker=reranker,
     )
     prompts = Prompts()
-    prompts.check()
-    models = [LLMS.build(llm.provider, settings=llm) for llm in settings.llms if llm.provider != EXTRACTIVE]
+    llms = [llm for llm in settings.llms if llm.provider != EXTRACTIVE]
+    prompts.check(llms)
+    models = [LLMS.build(llm.provider, settings=llm) for llm in llms]
     quotes = any(llm.provider == EXTRACTIVE for llm in settings.llms)
     chain = Chain(models, retry_seconds=settings.answer.retry_seconds)
     ask = AskService(

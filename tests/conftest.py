@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +60,15 @@ def _is_here(host: str | bytes) -> bool:
         return ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A storage that has loaded the sample company of `data/docs`; its Chroma server runs as long as the session."""
+    from assistant.wiring import build
+    from tests.integration import company
+
+    storage = tmp_path_factory.mktemp("sample") / "storage"
+    with build(company.settings(storage)) as assistant:
+        assert not assistant.ingest(company.ROOT / "pipelines" / "default.yaml").failed
+        yield storage

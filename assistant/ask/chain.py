@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from assistant.ask.prompt import Prompt
-from assistant.errors import ModelUnavailable
+from assistant.errors import InvalidQuestion, ModelUnavailable
 from assistant.parts.llms import ChatModel, Usage
 
 
@@ -40,14 +40,23 @@ class Chain:
         self._failed: dict[int, tuple[float, str]] = {}  # shared by all who ask, and holds nothing of theirs
 
     async def stream(self, build: Callable[[ChatModel], Prompt]) -> AsyncGenerator[Piece, None]:
-        """`Chosen`, pieces of text, `Usage` or `BrokenOff`. Raises `ModelUnavailable` when no model gives a first piece."""
+        """`Chosen`, pieces of text, `Usage` or `BrokenOff`.
+
+        Raises `ModelUnavailable` when no model gives a first piece, `InvalidQuestion` when it is too long for each of them.
+        """
         failures: list[str] = []
+        too_long: list[InvalidQuestion] = []
         for number, model in enumerate(self.models):
             resting = self._resting(number)
             if resting is not None:
                 failures.append(resting)
                 continue
-            prompt = build(model)
+            try:
+                prompt = build(model)
+            except InvalidQuestion as error:
+                too_long.append(error)
+                failures.append(f"{model.name}: {error}")
+                continue
             begun = False
             try:
                 async with aclosing(model.stream(prompt.messages)) as pieces:
@@ -65,6 +74,8 @@ class Chain:
                 failures.append(str(error))
             else:
                 return
+        if failures and len(too_long) == len(failures):
+            raise too_long[-1]
         raise ModelUnavailable("; ".join(failures) or "no language model is configured")
 
     def _resting(self, number: int) -> str | None:

@@ -57,17 +57,34 @@ def choose_quotes(
 
 
 def units(text: str) -> list[str]:
-    """Sentences; lists stay whole with the line that leads to them; a table's row is one unit."""
+    """Sentences; lists and short tables stay whole with the line that leads to them; of a long table, rows."""
     found: list[str] = []
     for block in re.split(r"\n\s*\n", text):
-        lines = [line for line in block.split("\n") if line.strip() and not _TABLE_RULE.match(line)]
-        if any(_LIST_ITEM.match(line) for line in lines):
+        lines = [line for line in block.split("\n") if line.strip()]
+        if lines and all(line.lstrip().startswith("|") for line in lines):
+            found += _table(lines, found)
+        elif any(_LIST_ITEM.match(line) for line in lines):
             found += _lists(lines, found)
-        elif lines and all(line.lstrip().startswith("|") for line in lines):
-            found += [_table_row(line) for line in lines]
         elif lines:
             found += _sentences(" ".join(line.strip() for line in lines))
     return found
+
+
+def is_table(unit: str) -> bool:
+    """Whether a unit ends with a Markdown table (then nothing may be put behind its last row)."""
+    return unit.rsplit("\n", 1)[-1].lstrip().startswith("|")
+
+
+def _table(lines: list[str], before: list[str]) -> list[str]:
+    rows = [line for line in lines if not _TABLE_RULE.match(line)]
+    if len(rows) > _MAX_LIST_ITEMS or len(rows) == len(lines):
+        return [" — ".join(cell for cell in _cells(row) if cell) for row in rows]
+    intro = f"{before.pop()}\n\n" if before and before[-1].endswith(":") else ""
+    return [intro + "\n".join(line.strip() for line in lines)]
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
 
 
 def _lists(lines: list[str], before: list[str]) -> list[str]:
@@ -86,11 +103,6 @@ def _lists(lines: list[str], before: list[str]) -> list[str]:
         current.append(line.rstrip())
         items += item
     return [*found, "\n".join(current)] if current else found
-
-
-def _table_row(line: str) -> str:
-    cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-    return " — ".join(cell for cell in cells if cell)
 
 
 def _sentences(text: str) -> list[str]:

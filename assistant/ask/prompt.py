@@ -14,6 +14,7 @@ from assistant import resources
 from assistant.ask.events import Source
 from assistant.ask.language import Language
 from assistant.errors import ConfigError, InvalidQuestion
+from assistant.settings import Llm
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
@@ -39,11 +40,17 @@ class Prompts:
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], str] = {}
 
-    def check(self) -> None:
-        """Load all. Raises `ConfigError` when one is missing or uses other variables than it says."""
-        for language in ("ru", "en"):
-            for name in _VARIABLES:
-                self._text(name, language)
+    def check(self, models: Sequence[Llm] = ()) -> None:
+        """Load all. Raises `ConfigError` when one is missing, uses other variables than it says, or fits into no model."""
+        taken = max(sum(count_tokens(self._text(name, language)) for name in _VARIABLES) for language in ("ru", "en"))
+        least = taken + _SAFETY_TOKENS + 2 * _SMALLEST_CUT  # a short question and a piece of a passage
+        for model in models:
+            if model.context_window - model.max_answer_tokens < least:
+                raise ConfigError(
+                    f"llms: {model.model or model.provider} has context_window {model.context_window}, and "
+                    f"max_answer_tokens takes {model.max_answer_tokens} of it: instructions, question and passages need "
+                    f"at least {least} more"
+                )
 
     def build(
         self, question: str, sources: Sequence[Source], *, language: Language, context_window: int, answer_tokens: int
@@ -64,19 +71,27 @@ class Prompts:
             free -= count_tokens(block) + 1  # the empty line between two passages
             blocks.append(block)
             kept.append(source)
-        values = {"passages": "\n\n".join(blocks), "question": question}
-        # in one pass: a passage that says {question} stays as it is
-        text = re.sub(r"\{(\w+)\}", lambda variable: values[variable[1]], template)
+        text = _filled(template, passages="\n\n".join(blocks), question=question)
         messages = [
             ChatMessage(role=MessageRole.SYSTEM, content=system),
             ChatMessage(role=MessageRole.USER, content=text),
         ]
         return Prompt(messages, tuple(kept), count_tokens(system) + count_tokens(text) + _SAFETY_TOKENS)
 
+    def plain(self, question: str, passages: str, language: Language) -> tuple[str, str]:
+        """System and user text around passages that somebody else has put together; nothing is fitted."""
+        template = self._text("answer", language)
+        return self._text("system", language), _filled(template, passages=passages, question=question)
+
     def _text(self, name: str, language: str) -> str:
         if (name, language) not in self._texts:
             self._texts[name, language] = _load(name, language)
         return self._texts[name, language]
+
+
+def _filled(template: str, **values: str) -> str:
+    """In one pass: a passage that says {question} stays as it is."""
+    return re.sub(r"\{(\w+)\}", lambda variable: values[variable[1]], template)
 
 
 def count_tokens(text: str) -> int:

@@ -11,7 +11,7 @@ from assistant.access.principal import Principal
 from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.citations import CitationFilter
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
-from assistant.ask.extractive import choose_quotes
+from assistant.ask.extractive import choose_quotes, is_table
 from assistant.ask.language import Language, language_of
 from assistant.ask.prompt import Prompt, Prompts, least_tokens
 from assistant.ask.retrieval import Retrieved, Retriever
@@ -119,9 +119,11 @@ class AskService:
         answer.citations = CitationFilter(numbers)
         events: list[Event] = [answer.note(Notice("extractive", reason)), Sources(answer.sources)]
         for number, quote in enumerate(quotes):
-            joint = "" if number == 0 else "\n\n"
-            events.append(answer.say(joint + answer.citations.feed(f"{unmarked(quote.text)} [{quote.source.n}]")))
-        return events
+            before = "" if number == 0 else "\n\n"
+            behind = "\n\n" if is_table(quote.text) else " "
+            text = f"{before}{unmarked(quote.text)}{behind}[{quote.source.n}]"
+            events.append(answer.say(answer.citations.feed(text)))
+        return events if quotes else [*events, answer.say(NO_ANSWER[answer.language])]
 
 
 class _Answer:

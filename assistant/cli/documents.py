@@ -141,7 +141,7 @@ def list_documents(
         access = f"{row['department']} {row['level']}" if row["department"] else "none"
         state = row["status"] if not row["error"] else f"{row['status']}: {row['error']}"
         table.add_row(row["id"], row["path"], access, str(row["pages"] or ""), str(row["chunks"]), state)
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
     note(f"{len(found)} documents")
 
 

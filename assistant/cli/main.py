@@ -30,7 +30,7 @@ users.register(app)
 def options(
     context: typer.Context,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="Settings profile: configs/<name>.yaml (or ASSISTANT_PROFILE).")
+        str | None, typer.Option("--profile", help="Settings profile: configs/NAME.yaml (or ASSISTANT_PROFILE).")
     ] = None,
 ) -> None:
     """Answers from the company's own documents, on its own machine. Example: `assistant ask "Как настроить VPN?"`"""

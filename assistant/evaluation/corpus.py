@@ -32,7 +32,7 @@ def apart(settings: Settings, dataset: Dataset) -> Settings:
 
 
 def index(assistant: Assistant, dataset: Dataset, progress: Progress | None = None) -> dict[str, Any]:
-    """Bring the index in step with the corpus; what is in it already is left alone. What could not be indexed is in `failed`."""
+    """Bring the index in step with the corpus, leaving alone what is in it; `failed` names what could not be indexed."""
     from assistant.ingest.pipeline import for_folder, load_pipeline
     from assistant.parts.embeddings import LazyTokenizer
 

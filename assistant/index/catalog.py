@@ -108,18 +108,12 @@ class Catalog:
         with self._database.transaction() as session:
             session.merge(row)
 
-    def commit_version(self, row: DocumentRow, chunks: list[ChunkRow], keep: Write) -> None:
-        """In one transaction: the document's row, its chunks, and only `keep` left of its vector writes."""
+    def commit_version(self, row: DocumentRow, chunks: list[ChunkRow]) -> None:
+        """In one transaction: the document's row and its chunks; vector writes stay until vectors are deleted."""
         with self._database.transaction() as session:
             session.merge(row)
             session.flush()
             session.execute(delete(ChunkRow).where(ChunkRow.document_id == row.id))
-            session.execute(
-                delete(VectorWriteRow).where(
-                    VectorWriteRow.document_id == row.id,
-                    (VectorWriteRow.collection != keep.collection) | (VectorWriteRow.version != keep.version),
-                )
-            )
             session.add_all(chunks)
             _count_change(session)
 

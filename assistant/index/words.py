@@ -6,6 +6,7 @@ import re
 import threading
 import unicodedata
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,44 +14,6 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+")
 _CYRILLIC = re.compile(r"[а-я]")
-# Question and filler words that the stop-word lists leave out; they say nothing about what is asked.
-_FILLERS = frozenset(
-    (
-        *(
-            "который",
-            "которая",
-            "которое",
-            "которые",
-            "нужно",
-            "надо",
-            "можно",
-            "должен",
-            "должна",
-            "должны",
-            "сколько",
-        ),
-        *("какой", "какая", "какое", "какие", "какому", "каким", "каком", "какую", "это", "этот", "эта", "эти", "ли"),
-        *("либо", "где", "куда", "откуда", "почему", "зачем", "чей", "пожалуйста", "подскажите", "скажите"),
-        *(
-            "what",
-            "which",
-            "how",
-            "when",
-            "where",
-            "why",
-            "who",
-            "whom",
-            "whose",
-            "does",
-            "did",
-            "do",
-            "should",
-            "must",
-        ),
-        *("can", "could", "would", "may", "might", "please", "tell", "me", "need", "needs", "get", "many", "much"),
-        *("long", "there"),
-    )
-)
 _local = threading.local()
 
 
@@ -63,9 +26,12 @@ def words(text: str) -> list[str]:
 
 @cache
 def stop_words() -> frozenset[str]:
+    """Of both languages, with the question words that the usual lists leave out (`fillers.txt`)."""
     from bm25s.stopwords import STOPWORDS_EN_PLUS, STOPWORDS_RUSSIAN
 
-    return frozenset(word.replace("ё", "е") for word in (*STOPWORDS_RUSSIAN, *STOPWORDS_EN_PLUS)) | _FILLERS
+    lines = Path(__file__).with_name("fillers.txt").read_text("utf-8").splitlines()
+    fillers = [word for line in lines if not line.startswith("#") for word in line.split()]
+    return frozenset(word.replace("ё", "е") for word in (*STOPWORDS_RUSSIAN, *STOPWORDS_EN_PLUS, *fillers))
 
 
 @lru_cache(maxsize=200_000)

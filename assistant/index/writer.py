@@ -1,7 +1,8 @@
 """Puts document versions into Chroma and the chunk table so that a kill at any moment loses and doubles nothing.
 
-Order: note the intended write → add new ids → delete stale ids → commit the catalog. What a search sees is decided
-by the catalog alone, so vectors that are not in the chunk table are never shown.
+Order: note the intended write → add new ids → commit the catalog → delete stale ids. What a search sees is decided
+by the catalog alone, so vectors that are not in the chunk table are never shown, and until the commit the old version
+is whole: deleting first would leave it without vectors when the run is killed and the file is put back.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ class Writer:
         write = self._wanted(row)
         self._catalog.begin_write(write)
         if nodes:
-            self._store(write.collection).add(nodes)
+            self._at(write.collection, lambda store: store.add(nodes))
+        self._catalog.commit_version(row, chunks)
         self._delete_stale(row.id, keep=write)
-        self._catalog.commit_version(row, chunks, keep=write)
 
     @_translated
     def move(self, row: DocumentRow, class_id: int) -> None:
@@ -84,10 +85,11 @@ class Writer:
         present = self._catalog.writes(row.id)
         if present == [wanted]:
             return True
-        if wanted not in present:
+        # A write that was noted need not have been made.
+        if wanted not in present or not self._is_complete(wanted):
             prefix = wanted.collection.rpartition("-")[0]
             donors = [w for w in present if w.version == row.version and w.collection.rpartition("-")[0] == prefix]
-            if not donors or not self._copy(donors[0], wanted):
+            if not any(self._copy(donor, wanted) for donor in donors if donor != wanted):
                 return False
         self._delete_stale(row.id, keep=wanted)
         return True
@@ -110,15 +112,18 @@ class Writer:
         assert row.class_id is not None
         return Write(row.id, self._collection_name(row.class_id), row.version, row.chunks)
 
+    def _is_complete(self, write: Write) -> bool:
+        return len(self._at(write.collection, lambda store: store.embeddings(write.chunk_ids()))) == write.chunks
+
     def _copy(self, source: Write, target: Write) -> bool:
         from llama_index.core.schema import TextNode
 
-        vectors = self._store(source.collection).embeddings(source.chunk_ids())
+        vectors = self._at(source.collection, lambda store: store.embeddings(source.chunk_ids()))
         if len(vectors) != target.chunks:
             return False
         self._catalog.begin_write(target)
         nodes: list[BaseNode] = [TextNode(id_=key, text="", embedding=vector) for key, vector in vectors.items()]
-        self._store(target.collection).add(nodes)
+        self._at(target.collection, lambda store: store.add(nodes))
         return True
 
     def _delete_stale(self, document: str, keep: Write | None) -> None:
@@ -127,10 +132,17 @@ class Writer:
                 self._delete(write)
 
     def _delete(self, write: Write) -> None:
-        self._store(write.collection).delete_nodes(write.chunk_ids())
+        self._at(write.collection, lambda store: store.delete_nodes(write.chunk_ids()))
         self._catalog.end_write(write)
 
-    def _store(self, collection: str) -> ClassVectorStore:
+    def _at(self, collection: str, act: Callable[[ClassVectorStore], R]) -> R:
+        """Once more when the server died in the middle: a managed one is started anew, and ids make it harmless."""
+        import httpx
+
         from assistant.parts.vector_stores import open_collection
 
-        return open_collection(self._chroma.client(), collection)
+        try:
+            return act(open_collection(self._chroma.client(), collection))
+        except httpx.TransportError:
+            self._chroma.restart_if_dead()
+            return act(open_collection(self._chroma.client(), collection))

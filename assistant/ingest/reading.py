@@ -49,7 +49,8 @@ def read_all(tasks: Iterable[ReadTask], *, workers: int, limits: IngestLimits) -
     first = list(islice(queue, 1))
     if not first:
         return
-    with _pool(workers, limits) as pool:
+    pool = _pool(workers, limits)
+    try:
         running: list[tuple[ReadTask, ProcessFuture]] = []
         for task in [*first, *islice(queue, 2 * workers - 1)]:
             running.append((task, _schedule(pool, task, limits)))
@@ -57,6 +58,9 @@ def read_all(tasks: Iterable[ReadTask], *, workers: int, limits: IngestLimits) -
             task, future = running.pop(0)
             yield _result(task, future, limits)
             running += [(later, _schedule(pool, later, limits)) for later in islice(queue, 1)]
+    finally:
+        pool.stop()  # not close: whoever stops taking results does not wait for the files under way
+        pool.join()
 
 
 def _pool(workers: int, limits: IngestLimits) -> ProcessPool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from assistant.errors import PipelineError
+from assistant.errors import DocumentError, PipelineError
 from assistant.index.catalog import FAILED, INDEXED, Catalog, now
 from assistant.index.keyword import KeywordIndex
 from assistant.index.writer import Writer
@@ -81,9 +82,11 @@ class IngestService:
                 with report.stage("store"):
                     self._withdraw(pipeline, source, plan, report)
                     self._relabel(plan)
-                self._load(pipeline, source, plan.work, report, progress)
-                with report.stage("keyword"):
-                    self._keyword.refresh()
+                try:
+                    self._load(pipeline, source, plan.work, report, progress)
+                finally:  # what was done until something failed is found by its words too
+                    with report.stage("keyword"):
+                        self._keyword.refresh()
         report.seconds = perf_counter() - start
         return report
 
@@ -127,23 +130,24 @@ class IngestService:
     ) -> None:
         if work:
             self._check_window(pipeline)
-        for number, (task, pages, error) in enumerate(self._read(pipeline, work, report), start=1):
-            row = task.row or self._new_row(pipeline, source, task.item)
-            row.path, row.location = task.item.path, str(task.item.location or "")
-            row.size, row.mtime_ns, row.sha256 = task.item.size, task.item.mtime_ns, task.sha256
-            row.fingerprint = pipeline.fingerprint(task.item.path)
-            error = error or self._index(pipeline, task, row, pages, report)
-            if error is not None:  # an earlier version of it, if there is one, stays until the file can be read
-                report.failed.append(Failure(task.item.path, error))
-                row.status, row.error = FAILED, error
-                row.fingerprint += self._limits
-                self._catalog.save(row)
-            if progress:
-                progress(task.item.path, number, len(work))
+        with closing(self._read(pipeline, work, report)) as results:
+            for number, (task, pages, error) in enumerate(results, start=1):
+                row = task.row or self._new_row(pipeline, source, task.item)
+                row.path, row.location = task.item.path, str(task.item.location or "")
+                row.size, row.mtime_ns, row.sha256 = task.item.size, task.item.mtime_ns, task.sha256
+                row.fingerprint = pipeline.fingerprint(task.item.path)
+                error = error or self._index(pipeline, task, row, pages, report)
+                if error is not None:  # an earlier version of it, if there is one, stays until the file can be read
+                    report.failed.append(Failure(task.item.path, error))
+                    row.status, row.error = FAILED, error
+                    row.fingerprint += self._limits
+                    self._catalog.save(row)
+                if progress:
+                    progress(task.item.path, number, len(work))
 
     def _read(
         self, pipeline: Pipeline, work: list[Work], report: IngestReport
-    ) -> Iterator[tuple[Work, list[Page], str | None]]:
+    ) -> Generator[tuple[Work, list[Page], str | None]]:
         """Files in worker processes; what a LlamaIndex reader has loaded is there already."""
         tasks = []
         for task in work:
@@ -173,10 +177,15 @@ class IngestService:
             row.fingerprint = ""  # so that the next run takes it, also when only its time changed
             return "it changed while it was read: the next run takes it"
         had_chunks = row.chunks
-        with report.stage("split"):
-            row.title = title_of(pages, task.item.path)
-            row.version = f"{task.sha256[:12]}{row.fingerprint[:8]}"
-            nodes = split(pipeline, row, pages)
+        earlier = row.title, row.version
+        try:
+            with report.stage("split"):
+                row.title = title_of(pages, task.item.path)
+                row.version = f"{task.sha256[:12]}{row.fingerprint[:8]}"
+                nodes = split(pipeline, row, pages)
+        except DocumentError as error:
+            row.title, row.version = earlier
+            return str(error)
         with report.stage("embed"):
             embedded = list(self._embed_model()(nodes))
         with report.stage("store"):

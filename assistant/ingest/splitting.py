@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import PurePosixPath
 
 from llama_index.core.ingestion import run_transformations
 from llama_index.core.schema import Document, NodeRelationship, RelatedNodeInfo, TextNode
 
+from assistant.errors import DocumentError
 from assistant.index.catalog import chunk_id
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.reading import Page
 from assistant.parts.node_parsers import first_heading
 from assistant.records.tables import ChunkRow, DocumentRow
+
+# NLTK, which finds the sentences, gives up after 5 seconds (of the clock) on one text: a few megabytes, on a busy machine.
+_PIECE = 200_000
 
 
 def title_of(pages: list[Page], path: str) -> str:
@@ -20,19 +27,29 @@ def title_of(pages: list[Page], path: str) -> str:
 
 
 def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[TextNode]:
-    """Chunks of a document's version; what is embedded is title + section + text, and nothing else."""
+    """Chunks of a document's version; what is embedded is title + section + text, and nothing else.
+
+    Raises `DocumentError` when there are none, or a transformation fails on it.
+    """
     whole = [
         Document(
             id_=document.id,
-            text=page.text,
+            text=piece,
             metadata={"title": document.title, "page_label": page.label},
             excluded_embed_metadata_keys=["page_label"],
             excluded_llm_metadata_keys=["page_label"],
         )
         for page in pages
+        for piece in _pieces(page.text)
     ]
-    parts = run_transformations(whole, pipeline.transformations)
+    try:
+        with redirect_stdout(sys.stderr):  # SentenceSplitter prints its advice where our JSON goes
+            parts = run_transformations(whole, pipeline.transformations)
+    except (ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
+        raise DocumentError(f"it could not be cut into passages: {str(error)[:300] or type(error).__name__}") from error
     texts = [(part.get_content().strip(), part.metadata) for part in parts]
+    if not any(text for text, _ in texts):
+        raise DocumentError("it has headings only, without text under them")
     return [
         TextNode(
             id_=chunk_id(document.id, document.version, position),
@@ -46,6 +63,17 @@ def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[
         )
         for position, (text, metadata) in enumerate(pair for pair in texts if pair[0])
     ]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A very long text in parts, cut between paragraphs, lines or words where there are any."""
+    start = 0
+    while len(text) - start > _PIECE:
+        ends = (text.rfind(mark, start + _PIECE // 2, start + _PIECE) for mark in ("\n\n", "\n", " "))
+        end = next((end for end in ends if end > 0), start + _PIECE)
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def chunk_row(document: DocumentRow, position: int, node: TextNode) -> ChunkRow:

@@ -16,6 +16,7 @@ from assistant.errors import AssistantError
 
 State = Literal["ok", "degraded", "down"]
 _SECONDS = 5.0  # for one part: one that hangs must not hang the others
+_LOADING_SECONDS = 120.0  # the command line loads the embedding model first
 _LEAST_FREE_BYTES = 1 << 30
 
 
@@ -64,11 +65,12 @@ async def examine(assistant: Assistant) -> Health:
 
 async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
     start = perf_counter()
+    limit = _LOADING_SECONDS if name == "embedding" else _SECONDS
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(limit):
             found = await check
     except TimeoutError:
-        found = PartHealth(name, "down", f"no answer in {_SECONDS:.0f} s", advice="restart it")
+        found = PartHealth(name, "down", f"no answer in {limit:.0f} s", advice="restart it")
     except AssistantError as error:
         found = PartHealth(name, "down", str(error))
     latency = round((perf_counter() - start) * 1000, 1)

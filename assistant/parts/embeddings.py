@@ -59,9 +59,9 @@ def hashed(*, dimensions: int = 256) -> BaseEmbedding:
     return HashEmbedding(dimensions=dimensions)
 
 
-def identity(provider: str, model: str) -> str:
-    """What decides vectors: the model's name and, for a folder, its files (of large ones: size, head and tail)."""
-    digest = hashlib.sha256(f"{provider}\n{Path(model).name}".encode())
+def identity(provider: str, model: str, text_instruction: str = "") -> str:
+    """What decides vectors: model, instruction and, for a folder, its files (of large ones: size, head and tail)."""
+    digest = hashlib.sha256(f"{provider}\n{Path(model).name}{text_instruction}".encode())
     folder = resources.locate(model)
     if folder is not None and folder.is_dir():
         for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):

@@ -117,7 +117,7 @@ class ServedModel:
                         limit = self.settings.token_seconds
                         yield response.delta
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise ModelUnavailable(f"{self.name} sent nothing for {limit:.0f} s") from error
+            raise ModelUnavailable(_silence(self.settings, limit)) from error
         except _server_errors() as error:
             raise ModelUnavailable(_reason(self.settings, error)) from error
         if not done:
@@ -179,17 +179,38 @@ def _reason(settings: Llm, error: Exception) -> str:
         return f"the server at {settings.url} has no model '{settings.model}': {pull}"
     if isinstance(error, httpx.ConnectError | ConnectionError) or "Connection error" in str(error):
         return f"no language model server answers at {settings.url}: start it, or correct llms.url"
-    return f"{settings.model} at {settings.url} failed: {str(error) or type(error).__name__}"
+    said = getattr(error, "error", "") or str(error) or type(error).__name__  # Ollama's own sentence, without a status
+    if "memory" in said.lower():
+        advice = "free some there, or configure a smaller model or context_window"
+        return f"{settings.model} at {settings.url} is short of memory ({said}): {advice}"
+    if getattr(error, "status_code", None) in (429, 503):
+        return f"{settings.model} at {settings.url} is busy ({said}): ask again in a minute"
+    return f"{settings.model} at {settings.url} failed ({said}): see that server's log"
+
+
+def _silence(settings: Llm, seconds: float) -> str:
+    setting = "first_token_seconds" if seconds == settings.first_token_seconds else "token_seconds"
+    advice = f"see what it is busy with, configure a smaller model, or raise llms.{setting}"
+    return f"{settings.model} at {settings.url} sent nothing for {seconds:g} s: {advice}"
+
+
+def _request_seconds(settings: Llm) -> float:
+    """Behind our own limits, which have the better sentences."""
+    return max(settings.first_token_seconds, settings.token_seconds) + 5
 
 
 def _make_ollama(settings: Llm) -> LLM:
     from llama_index.llms.ollama import Ollama
+    from ollama import AsyncClient
 
+    seconds = _request_seconds(settings)
     return Ollama(
         model=settings.model,
         base_url=settings.url,
         context_window=settings.context_window,  # always sent as num_ctx: the server's own default is small
-        request_timeout=max(settings.first_token_seconds, settings.token_seconds) + 5,
+        request_timeout=seconds,
+        # passages never go through a proxy that the environment names
+        async_client=AsyncClient(settings.url, timeout=seconds, trust_env=False),
         temperature=settings.temperature,
         keep_alive=settings.keep_alive,
         additional_kwargs={"num_predict": settings.max_answer_tokens},
@@ -217,6 +238,7 @@ async def _ollama_status(settings: Llm) -> ModelStatus:
 def _make_openai_like(settings: Llm) -> LLM:
     from llama_index.llms.openai_like import OpenAILike
 
+    seconds = _request_seconds(settings)
     return OpenAILike(
         model=settings.model,
         api_base=settings.url,
@@ -224,7 +246,8 @@ def _make_openai_like(settings: Llm) -> LLM:
         context_window=settings.context_window,
         max_tokens=settings.max_answer_tokens,
         temperature=settings.temperature,
-        timeout=max(settings.first_token_seconds, settings.token_seconds) + 5,
+        timeout=seconds,
+        async_http_client=httpx.AsyncClient(timeout=seconds, trust_env=False),
         max_retries=0,
         is_chat_model=True,
         additional_kwargs={"stream_options": {"include_usage": True}},

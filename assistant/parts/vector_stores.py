@@ -42,8 +42,12 @@ class ClassVectorStore(ChromaVectorStore):
 
     def embeddings(self, ids: list[str]) -> dict[str, list[float]]:
         """The stored vectors of those ids."""
-        found = self._collection.get(ids=ids, include=["embeddings"])
-        return {key: vector.tolist() for key, vector in zip(found["ids"], found["embeddings"], strict=True)}
+        batch = self._collection._client.get_max_batch_size()
+        vectors: dict[str, list[float]] = {}
+        for start in range(0, len(ids), batch):
+            found = self._collection.get(ids=ids[start : start + batch], include=["embeddings"])
+            vectors.update(zip(found["ids"], (vector.tolist() for vector in found["embeddings"]), strict=True))
+        return vectors
 
     def delete_nodes(self, node_ids: list[str] | None = None, filters: object = None, **delete_kwargs: Any) -> None:
         """Delete by id, in batches; an empty list is nothing to do (Chroma raises on it)."""

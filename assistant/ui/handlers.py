@@ -23,6 +23,7 @@ Message = dict[str, Any]
 _SEND_EVERY_SECONDS = (
     0.08  # a shown piece costs a render for everyone's browser and our CPU; nobody sees the difference
 )
+_SHOWN_OF_TOO_LONG = 300  # characters; the whole of it stays in the input
 
 
 class Handlers:
@@ -36,7 +37,9 @@ class Handlers:
     ) -> AsyncIterator[tuple[str, list[Message]]]:
         """(what is in the input, the chat) again and again while the answer arrives."""
         language = page_language(request.headers.get("accept-language"))
-        view = _View([*shown, {"role": "user", "content": safe_markdown(question)}], language)
+        limit = self._assistant.settings.retrieval.max_question_chars
+        asked = question if len(question) <= limit else question[:_SHOWN_OF_TOO_LONG] + " …"
+        view = _View([*shown, {"role": "user", "content": safe_markdown(asked)}], language)
         try:
             principal = self._assistant.users.of_id(request.username)
             yield "", view.pending()
@@ -52,7 +55,6 @@ class Handlers:
             yield question, view.failed(texts(language)["sign_in"])
         except AssistantError as error:
             log.warning("question failed", kind=type(error).__name__, reason=str(error))
-            limit = self._assistant.settings.retrieval.max_question_chars
             yield question, view.failed(error_text(error, language, limit=limit))
         except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
             error_id = secrets.token_hex(4)

@@ -9,7 +9,12 @@ from html import escape
 from assistant.ask.events import Notice, Source, Step
 from assistant.ui.texts import notice_text, texts
 
-_MARKER = re.compile(r"\[(\d+)\]")
+_MARKER = re.compile(r"\[(\d{1,6})\]")
+_BEFORE_LINK = re.compile(r"[!\\]$")
+# Gradio draws mermaid blocks, and those may hold images and links.
+_DIAGRAM = re.compile(r"(`{3,}|~{3,})[^\S\n]*mermaid", re.IGNORECASE)
+# What Markdown makes a link of by itself; the browser shows the entity as the sign that it stands for.
+_ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@", re.IGNORECASE)
 
 
 def document_link(source: Source) -> str:
@@ -20,9 +25,10 @@ def safe_markdown(text: str) -> str:
     """Text of a model or a document: HTML is escaped, images and links are defused; lists, tables, emphasis stay."""
     text = escape(text, quote=False)
     text = re.sub(r"^&gt;", ">", text, flags=re.MULTILINE)
-    text = text.replace("![", "!\\[").replace("](", "]\\(").replace("][", "]\\[")
-    text = re.sub(r"^(\s*\[[^\]]+\]):", r"\1\\:", text, flags=re.MULTILINE)  # reference definitions
-    return re.sub(r"\b(https?|ftp|mailto|data|javascript):", r"\1&#58;", text, flags=re.IGNORECASE)
+    # inline links, references, and their definitions, which may stand in quotes and lists and run over lines
+    text = text.replace("![", "!\\[").replace("](", "]\\(").replace("][", "]\\[").replace("]:", "]\\:")
+    text = _DIAGRAM.sub(r"\1text", text)
+    return _without_addresses(text)
 
 
 def answer_markdown(text: str, sources: Sequence[Source]) -> str:
@@ -31,6 +37,8 @@ def answer_markdown(text: str, sources: Sequence[Source]) -> str:
     parts = _MARKER.split(text)
     shown = [safe_markdown(parts[0])]
     for number, rest in zip(parts[1::2], parts[2::2], strict=True):
+        # "Done![1]" must not become an image, nor a backslash undo the link
+        shown[-1] = _BEFORE_LINK.sub(lambda last: f"&#{ord(last[0])};", shown[-1])
         shown += [links.get(int(number), f"\\[{number}\\]"), safe_markdown(rest)]
     return "".join(shown)
 
@@ -53,11 +61,7 @@ def step_markdown(step: Step, language: str) -> str:
         return "\n".join([*lines, t["found_nothing"]])
     lines += [t["found"].format(passages=len(step.found), documents=step.documents), ""]
     for source in step.found:
-        passage = source.passage
-        page = f", {t['page']} {safe_markdown(passage.page)}" if passage.page else ""
-        lines.append(
-            f"{source.n}. [{safe_inline(passage.title)}{page}]({document_link(source)}) — {_scores(source, t)}"
-        )
+        lines.append(f"{source.n}. [{_place(source, t)}]({document_link(source)}) — {_scores(source, t)}")
     return "\n".join(lines)
 
 
@@ -67,7 +71,11 @@ def notices_markdown(notices: Sequence[Notice], language: str) -> str:
 
 def safe_inline(text: str) -> str:
     """One line without any Markdown meaning."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|~>-])", r"\\\1", escape(" ".join(text.split()), quote=False))
+    return _without_addresses(re.sub(r"([\\`*_{}\[\]()#+!|~>-])", r"\\\1", escape(" ".join(text.split()), quote=False)))
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", text)
 
 
 def _place(source: Source, t: dict[str, str]) -> str:

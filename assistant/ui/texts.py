@@ -56,6 +56,7 @@ _RU = {
     "notice.rerank_failed": "Переранжирование не сработало, порядок источников приблизительный.",
     "notice.keyword_only": "Векторная база не отвечает: искали только по словам.",
     "error.InvalidQuestion.empty": "Вопрос пуст: напишите, что вы хотите узнать.",
+    "error.InvalidQuestion.context": "Вопрос слишком длинный для языковой модели. Спросите короче.",
     "error.InvalidQuestion": "Вопрос слишком длинный (можно до {limit} знаков). Спросите об одном, в нескольких предложениях.",
     "error.IndexNotReady": "Документы ещё не загружены. Попросите администратора выполнить `assistant ingest`.",
     "error.ChromaUnavailable": "База документов не отвечает. Попробуйте через минуту; администратору поможет `assistant doctor`.",
@@ -107,6 +108,7 @@ _EN = {
     "notice.rerank_failed": "Reranking failed; the order of the sources is approximate.",
     "notice.keyword_only": "The vector store does not answer: the search was by words only.",
     "error.InvalidQuestion.empty": "The question is empty: write what you want to know.",
+    "error.InvalidQuestion.context": "The question is too long for the language model. Please ask in fewer words.",
     "error.InvalidQuestion": "The question is too long (up to {limit} characters). Ask for one thing in a few sentences.",
     "error.IndexNotReady": "No documents are loaded yet. Ask your administrator to run `assistant ingest`.",
     "error.ChromaUnavailable": "The document store does not answer. Try again in a minute; `assistant doctor` helps the administrator.",
@@ -142,7 +144,9 @@ def notice_text(notice: Notice, language: str) -> str:
 def error_text(error: AssistantError, language: str, *, limit: int = 0) -> str:
     """What happened and what to do, in the person's language."""
     found = texts(language)
-    if isinstance(error, InvalidQuestion) and "empty" in str(error):
-        return found["error.InvalidQuestion.empty"]
+    if isinstance(error, InvalidQuestion):
+        for case in ("empty", "context"):
+            if case in str(error):
+                return found[f"error.InvalidQuestion.{case}"]
     name = next((kind.__name__ for kind in _SHOWN_ERRORS if isinstance(error, kind)), "AssistantError")
     return found[f"error.{name}"].format(limit=limit)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -16,10 +16,12 @@ from assistant.ask.events import Event, Finished, Notice, Sources, Step, Token
 from assistant.assistant import Assistant
 from assistant.contracts import ask_json, notice_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
-from assistant.web.problems import problem
+from assistant.ui.texts import page_language
+from assistant.web.problems import problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
 
 router = APIRouter(prefix="/api", tags=["ask"])
+_UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must pass each event on at once
 
 
 class SearchRequest(BaseModel):
@@ -38,19 +40,22 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
 
 
 @router.post("/ask", response_class=StreamingResponse)
-async def ask(body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
+async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
     """Server-sent events: step, notice, sources, token …, finished; or error."""
     assistant.retriever.checked(body.question)
-    return StreamingResponse(_events(assistant, body.question, user), media_type="text/event-stream")
+    events = _events(assistant, body.question, user, page_language(request.headers.get("accept-language")))
+    return StreamingResponse(events, media_type="text/event-stream", headers=_UNBUFFERED)
 
 
-async def _events(assistant: Assistant, question: str, user: Principal) -> AsyncIterator[str]:
+async def _events(assistant: Assistant, question: str, user: Principal, language: str) -> AsyncIterator[str]:
     try:
         async with aclosing(assistant.ask(question, user)) as events:
             async for event in events:
                 yield _sse(event)
     except AssistantError as error:
-        yield f"event: error\ndata: {json.dumps(problem(error), ensure_ascii=False)}\n\n"
+        yield _frame("error", problem(error))
+    except Exception as error:  # noqa: BLE001 - the status is sent already: the stream itself must say that it failed
+        yield _frame("error", unexpected_problem(error, "/api/ask", language))
 
 
 def _sse(event: Event) -> str:
@@ -65,4 +70,8 @@ def _sse(event: Event) -> str:
             name, data = "token", {"text": event.text}
         case Finished():
             name, data = "finished", ask_json(event)
+    return _frame(name, data)
+
+
+def _frame(name: str, data: Mapping[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -19,6 +19,7 @@ from assistant.web.session import AssistantDep, UserDep
 router = APIRouter(tags=["documents"])
 
 _AROUND = 15  # passages shown before and after the marked one
+_PRIVATE = {"Cache-Control": "private, no-store"}  # who may read it is asked each time
 _INLINE = {".pdf": "application/pdf", ".txt": "text/plain; charset=utf-8"}
 
 
@@ -48,7 +49,7 @@ async def show(request: Request, document: str, assistant: AssistantDep, user: U
         outdated=bool(chunk) and marked is None,
         original=f"/documents/{document}/original" + (f"#page={page}" if page else ""),
     )
-    return HTMLResponse(html)
+    return HTMLResponse(html, headers=_PRIVATE)
 
 
 @router.get("/documents/{document}/original")
@@ -63,7 +64,7 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     name = quote(Path(view.row.path).name)
     kind = _INLINE.get(file.suffix.lower())
     # Whatever could run scripts in our origin (HTML, SVG) is only ever downloaded.
-    headers = {"Content-Disposition": f"{'inline' if kind else 'attachment'}; filename*=utf-8''{name}"}
+    headers = {"Content-Disposition": f"{'inline' if kind else 'attachment'}; filename*=utf-8''{name}", **_PRIVATE}
     return FileResponse(file, media_type=kind or "application/octet-stream", headers=headers)
 
 

@@ -17,7 +17,8 @@ def render(template: str, **values: Any) -> str:
 
 def markdown_html(text: str) -> str:
     """Document text as HTML: no raw HTML, no images, no links; tables, lists and emphasis."""
-    return _markdown().render(text)
+    html: str = _markdown().render(text)
+    return html
 
 
 @cache

@@ -7,11 +7,13 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from assistant.errors import AssistantError
 from assistant.ui.texts import error_text, page_language, texts
+from assistant.web.headers import add_safe_headers
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
 
@@ -29,13 +31,28 @@ def problem(error: AssistantError) -> dict[str, Any]:
     }
 
 
+def unexpected_problem(error: Exception, path: str, language: str) -> dict[str, Any]:
+    """The body for a bug: an id that the log carries, and never a traceback."""
+    error_id = secrets.token_hex(4)
+    log.error("unexpected error", error_id=error_id, path=path, exc_info=error)
+    detail = texts(language)["unexpected"].format(error_id=error_id)
+    return {"type": "about:blank", "title": "InternalError", "status": 500, "detail": detail}
+
+
 def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(AssistantError, _known)
+    app.add_exception_handler(AssistantError, respond)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _known(request: Request, error: Exception) -> Response:
+def add_not_found_handler(app: FastAPI) -> None:
+    """For an application mounted below ours: the rest of its errors its own page understands."""
+    app.add_exception_handler(404, _http)
+
+
+async def respond(request: Request, error: Exception) -> Response:
+    """The answer for an error of our tree; who must sign in is led there."""
     assert isinstance(error, AssistantError)
     if _wants_html(request):
         if isinstance(error, NotSignedIn):
@@ -52,15 +69,23 @@ async def _http(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status_code, headers=error.headers, media_type="application/problem+json")
 
 
+async def _invalid(request: Request, error: Exception) -> Response:
+    """A body or parameter of the wrong form: which one, and why; never what was sent."""
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}" for one in error.errors())
+    body = {"type": "about:blank", "title": "InvalidRequest", "status": 422, "detail": wrong}
+    return JSONResponse(body, 422, media_type="application/problem+json")
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """An id that the log carries, and never a traceback."""
-    error_id = secrets.token_hex(4)
-    log.error("unexpected error", error_id=error_id, path=request.url.path, exc_info=error)
-    detail = texts(_language(request))["unexpected"].format(error_id=error_id)
-    if _wants_html(request):
-        return _page(request, detail, 500)
-    body = {"type": "about:blank", "title": "InternalError", "status": 500, "detail": detail}
-    return JSONResponse(body, 500, media_type="application/problem+json")
+    body = unexpected_problem(error, request.url.path, _language(request))
+    response = (
+        _page(request, body["detail"], 500)
+        if _wants_html(request)
+        else JSONResponse(body, 500, media_type="application/problem+json")
+    )
+    add_safe_headers(response.headers)  # this handler is outside the guard
+    return response
 
 
 def _page(request: Request, message: str, status: int) -> HTMLResponse:

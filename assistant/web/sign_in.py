@@ -44,6 +44,12 @@ async def login(
     return response
 
 
+@router.get("/logout")
+async def logout_page() -> Response:
+    """Signing out takes a POST: a link on another site must not be able to."""
+    return RedirectResponse("/", 303)
+
+
 @router.post("/logout")
 async def logout(request: Request, assistant: AssistantDep) -> Response:
     session_id = request.cookies.get(COOKIE)

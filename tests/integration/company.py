@@ -53,6 +53,9 @@ COPIES = {
     "it/почта.html": "it/Корпоративная почта.html",
 }
 
+# What a forkserver imports once for all its children.
+PRELOAD = ["tests.integration.company", "assistant.cli.main", "llama_index.core.ingestion", "assistant.parts.llms"]
+
 STAFF = Principal("1", "Staff")
 HR = Principal("2", "Hr", departments=frozenset({"hr"}))
 HR_HEAD = Principal("3", "Head", departments=frozenset({"hr"}), level=2)
@@ -149,7 +152,9 @@ def snapshot(assistant: Assistant) -> dict[str, Any]:
         texts = [(passage.chunk, passage.section, passage.page, passage.text) for passage in passages]
         documents[f"{row.pipeline}|{row.source}|{row.path}"] = (view.access_class, row.status, row.error, texts)
         writes = [] if not row.chunks else [(classes[row.class_id or 0], row.version, row.chunks)]
-        noted = [(_class_of(write.collection, classes), write.version, write.chunks) for write in catalog.writes(row.id)]
+        noted = [
+            (_class_of(write.collection, classes), write.version, write.chunks) for write in catalog.writes(row.id)
+        ]
         assert noted == writes, f"vector writes of {row.path}"
     assert not catalog.orphaned_writes()
     vectors = vectors_of(assistant)
@@ -159,6 +164,15 @@ def snapshot(assistant: Assistant) -> dict[str, Any]:
     assert held == chunks, "Chroma and the chunk table disagree"
     assert sum(len(part) for part in vectors.values()) == len(chunks), "a chunk is in two collections"
     return {"documents": documents, "vectors": vectors, "keyword": keyword}
+
+
+def comparable(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """By path: class, status, error, and each passage with its vector. A renamed document keeps its first name's id."""
+    vectors = {key: vector for part in snapshot["vectors"].values() for key, vector in part.items()}
+    return {
+        key: (access_class, status, error, [(*passage[1:], vectors[passage[0]]) for passage in passages])
+        for key, (access_class, status, error, passages) in snapshot["documents"].items()
+    }
 
 
 def vectors_of(assistant: Assistant) -> dict[AccessClass, dict[str, tuple[float, ...]]]:

@@ -66,7 +66,7 @@ def test_changed_deleted_renamed_moved_and_touched_files(site: Site, tmp_path: P
     assert counts == (1, 1, 1, 2, 1, 7)  # the renamed ones are unchanged too
     after = company.snapshot(site.assistant)
     fresh = company.undisturbed(tmp_path / "fresh", [site.pipeline])
-    assert _without_ids(after) == _without_ids(fresh)
+    assert company.comparable(after) == company.comparable(fresh)
     gone = before["keyword"].keys() - after["keyword"].keys()
     assert {_path_of(before, chunk) for chunk in gone} == {"hr/leave.md", "sales/returns.txt"}
     assert "двадцать" not in " ".join(s.passage.text for s in company.search(site.assistant, "отпуск", HR).sources)
@@ -224,7 +224,9 @@ def test_llama_index_reader_is_incremental(tmp_path: Path) -> None:
 def test_llama_index_reader_with_arguments(tmp_path: Path) -> None:
     company.write(tmp_path / "notes", {"a.txt": "first note", "b.txt": "second note"})
     file = tmp_path / "notes.yaml"
-    file.write_text(READER.format(reader="SimpleDirectoryReader", arguments=f"arguments: {{input_dir: {tmp_path}/notes}}"))
+    file.write_text(
+        READER.format(reader="SimpleDirectoryReader", arguments=f"arguments: {{input_dir: {tmp_path}/notes}}")
+    )
     with build(company.settings(tmp_path / "storage")) as assistant:
         assert assistant.ingest(file).added == 2
         (tmp_path / "notes/a.txt").write_text("first note, changed")
@@ -248,14 +250,6 @@ def test_ids_of_a_reader_name_its_documents(tmp_path: Path, monkeypatch: pytest.
         report = assistant.ingest(file)
         assert (report.added, report.unchanged) == (1, 2)
         assert list(company.indexed(assistant)) == ["kb-0", "kb-1", "kb-2"]
-
-
-def _without_ids(snapshot: dict[str, dict[str, tuple]]) -> dict[str, tuple]:
-    """By path: class, status, error, texts. A renamed document keeps the id of its first name."""
-    return {
-        key: (*found[:3], [(section, page, text) for _, section, page, text in found[3]])
-        for key, found in snapshot["documents"].items()
-    }
 
 
 def _path_of(snapshot: dict[str, dict[str, tuple]], chunk: str) -> str:

@@ -39,19 +39,24 @@ BAD = {
     "bomb.docx": r"it unpacks to more than 1 MB \(ingest.limits.unpacked_mb\)",
     "binary.txt": "it is not text",
     "no text.html": "no text was found in it",
-    "large.txt": r"it is larger than 2 MB \(ingest.limits.file_mb\)",
+    "headings.md": "it has headings only",
+    "endless heading.md": "it could not be cut into passages: Metadata length .* longer than chunk size",
+    "large.txt": r"it is larger than 1 MB \(ingest.limits.file_mb\)",
     "out.md": "it is a link out of the source folder",
     "dangling.md": "it can't be opened: No such file",
     "pipe.md": "it is not a regular file",
     "linked folder": "it is a link to a folder",
     r"b\udce9.md": "its name is not valid UTF-8",
 }
-LIMITS = IngestLimits(unpacked_mb=1, file_mb=2)
+LIMITS = IngestLimits(unpacked_mb=1, file_mb=1)
 
 
 def write_bad_files(folder: Path) -> None:
     company.write(folder, GOOD)
-    (folder / "cp1251.txt").write_bytes("Приказ о премировании сотрудников склада подписан директором.".encode("cp1251"))
+    (folder / "cp1251.txt").write_bytes(
+        "Приказ о премировании сотрудников склада подписан директором.".encode("cp1251")
+    )
+    company.write(folder, {"headings.md": "# Title\n\n## Section\n", "endless heading.md": f"# {'a ' * 150}\n\nText."})
     for name in ("empty.md", "empty.docx", "empty.pdf"):
         (folder / name).touch()
     (folder / "blank.txt").write_bytes(b"\xef\xbb\xbf \n\n ")
@@ -63,7 +68,7 @@ def write_bad_files(folder: Path) -> None:
         bomb.writestr("word/document.xml", b"0" * (3 << 20))
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 20)
     (folder / "no text.html").write_text("<html><body><script>let a = 1</script></body></html>")
-    (folder / "large.txt").write_text("word " * 500_000)
+    (folder / "large.txt").write_text(("long" * 250 + "\n\n") * 1100)
     company.write(folder.parent, {"secret.md": "# Secret\n\nOutside of the source."})
     (folder / "out.md").symlink_to(folder.parent / "secret.md")
     (folder / "dangling.md").symlink_to(folder / "nothing.md")
@@ -88,7 +93,9 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IngestRepor
 
 
 @pytest.mark.parametrize(("path", "reason"), BAD.items())
-def test_bad_file_is_listed_with_its_reason(outcome: tuple[Path, IngestReport, IngestReport], path: str, reason: str) -> None:
+def test_bad_file_is_listed_with_its_reason(
+    outcome: tuple[Path, IngestReport, IngestReport], path: str, reason: str
+) -> None:
     for report in outcome[1:]:
         with pytest.raises(ValueError, match=reason):
             raise ValueError(company.reasons(report)[path])
@@ -111,8 +118,8 @@ def test_failed_file_is_retried_when_it_or_its_recipe_or_the_limits_change(
     outcome: tuple[Path, IngestReport, IngestReport], tmp_path: Path
 ) -> None:
     place = shutil.copytree(outcome[0], tmp_path / "bad", symlinks=True, ignore=shutil.ignore_patterns("pipe.md"))
-    pipeline = company.recipe(place / "bad.yaml", place / "docs")
-    (place / "docs/empty.md").write_text("# No longer empty")
+    pipeline = company.recipe(place / "bad.yaml", place / "docs", chunk_size=20_000)
+    (place / "docs/empty.md").write_text("# No longer empty\n\nWords.")
     (place / "docs/cut.pdf").unlink()
     with build(company.settings(place / "storage")) as assistant:  # the usual limits
         report = assistant.ingest(pipeline)
@@ -123,7 +130,7 @@ def test_failed_file_is_retried_when_it_or_its_recipe_or_the_limits_change(
         assert "binary.txt" not in company.reasons(report)  # it got good content above
         still = company.reasons(report)
         (place / "docs/blank.txt").write_text("Words.")
-        report = assistant.ingest(company.recipe(pipeline, place / "docs", chunk_size=80))
+        report = assistant.ingest(company.recipe(pipeline, place / "docs", chunk_size=30_000))
         assert company.reasons(report).keys() == still.keys() - {"blank.txt"}
         company.snapshot(assistant)
 
@@ -157,7 +164,9 @@ def test_file_that_cannot_be_opened(site: Site) -> None:
         assert company.reasons(report) == dict.fromkeys(
             ("hr/leave.md", "hr/locked.md"), "it can't be read: Permission denied"
         )
-        assert "hr/leave.md" not in company.paths(site.assistant, "перенос отпуска", HR), "its rule changed all the same"
+        assert "hr/leave.md" not in company.paths(site.assistant, "перенос отпуска", HR), (
+            "its rule changed all the same"
+        )
     site.rules(company.RULES)
     (site.folder / "hr/locked.md").unlink()
     assert site.ingest().failed == []
@@ -167,7 +176,10 @@ def test_file_that_cannot_be_opened(site: Site) -> None:
 def test_unreadable_folder_stops_the_run_unless_it_is_excluded(site: Site) -> None:
     before = company.snapshot(site.assistant)
     (site.folder / "lost+found").mkdir()
-    with company.unreadable(site.folder / "hr"), pytest.raises(PipelineError, match="hr can't be read: Permission denied"):
+    with (
+        company.unreadable(site.folder / "hr"),
+        pytest.raises(PipelineError, match="hr can't be read: Permission denied"),
+    ):
         site.ingest()
     site.pipeline.write_text(site.pipeline.read_text().replace('exclude: [".*"', 'exclude: ["lost+found"'))
     with company.unreadable(site.folder / "lost+found"):
@@ -188,7 +200,11 @@ def test_empty_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("SentenceSplitter", "SentenseSplitter", "line 8: unknown transformation 'SentenseSplitter': did you mean Sent"),
+        (
+            "SentenceSplitter",
+            "SentenseSplitter",
+            "line 8: unknown transformation 'SentenseSplitter': did you mean Sent",
+        ),
         ("exclude:", "exclud:", "line 4: unknown key 'exclud': did you mean exclude"),
         ("markdown,", "markdwn,", "line 5: unknown reader 'markdwn': did you mean markdown"),
         ("chunk_size: 60", "chunk_sise: 60", "line 8: .*chunk_sise.* did you mean chunk_size"),

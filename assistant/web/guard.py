@@ -1,0 +1,65 @@
+"""Before any route: nothing without a session but what is public, no changes from other sites, safe headers on all."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant.web.headers import add_safe_headers
+from assistant.web.problems import respond
+from assistant.web.session import NotSignedIn, principal_or_none
+
+# The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
+_PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
+_PUBLIC_BELOW = ("/health/", "/assets/", "/static/", "/svelte/")  # the page's own scripts, the same for everyone
+
+
+class Guard:
+    """Pure ASGI: a stream's end and a client that leaves reach the routes as they are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # there is none to open
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                add_safe_headers(MutableHeaders(scope=message))
+            await send(message)
+
+        answer = await _refusal(Request(scope, receive)) or self._app
+        await answer(scope, receive, send_safely)
+
+
+async def _refusal(request: Request) -> Response | None:
+    """The answer to a request that goes no further."""
+    path = request.scope["path"]
+    if request.method not in ("GET", "HEAD", "OPTIONS") and not _same_origin(request):
+        body = {
+            "type": "about:blank",
+            "title": "CrossOrigin",
+            "status": 403,
+            "detail": "requests from other sites are refused",
+        }
+        return JSONResponse(body, 403, media_type="application/problem+json")
+    if path in _PUBLIC or path.startswith(_PUBLIC_BELOW) or await principal_or_none(request) is not None:
+        return None
+    if path == "/" and request.method in ("GET", "HEAD"):
+        return RedirectResponse("/login", 303)
+    return await respond(request, NotSignedIn("sign in first: open /login"))
+
+
+def _same_origin(request: Request) -> bool:
+    """A browser names the site a request comes from; programs send no Origin."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

@@ -1,0 +1,73 @@
+"""Pictures of the page's main states, made by one command: `make docs` (or `python -m tests.pictures FOLDER`)."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.pages import LINKS, ask, chromium, signed_in
+from tests.servers.assistant_process import AssistantProcess
+from tests.servers.ollama import ScriptedOllama
+from tests.servers.ollama_script import Script
+
+STATES = (
+    # name, language, question, what to wait for, width, dark
+    ("chat-ru", "ru-RU", "Как настроить VPN?", "Источники", 1100, False),
+    ("chat-en", "en-US", "How many days of annual leave do I have?", "Sources", 1100, False),
+    ("narrow-dark-ru", "ru-RU", "Сколько дней отпуска положено?", "Источники", 390, True),
+    ("nothing-found-ru", "ru-RU", "Какая столица у Австралии?", "нет ответа", 1100, False),
+    ("error-en", "en-US", "x" * 5000, "too long", 1100, False),
+)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    quoting = '[{"provider": "ollama", "model": "m", "url": "http://127.0.0.1:9"}, {"provider": "extractive"}]'
+    with tempfile.TemporaryDirectory() as storage, chromium() as browser:
+        with AssistantProcess(Path(storage) / "quoting", ASSISTANT_LLMS=quoting) as server:
+            _login_page(browser, server, folder)
+            for name, locale, question, awaited, width, dark in STATES:
+                with signed_in(browser, server, locale=locale, width=width, dark=dark) as (page, _):
+                    page.screenshot(path=folder / f"empty-{name}.png")
+                    ask(page, question)
+                    expect(page.locator("#chat")).to_contain_text(awaited, timeout=20_000)
+                    page.wait_for_selector("#send", timeout=20_000)
+                    page.wait_for_timeout(600)
+                    page.screenshot(path=folder / f"{name}.png")
+                    if name == "chat-ru":
+                        href = page.locator(LINKS).filter(has_text="стр.").last.get_attribute("href") or ""
+                        page.goto(server.url + href)
+                        page.screenshot(path=folder / "document-ru.png")
+        _with_a_model(browser, Path(storage) / "model", folder)
+    print(f"pictures are in {folder}")
+
+
+def _login_page(browser: Browser, server: AssistantProcess, folder: Path) -> None:
+    page = browser.new_page(locale="ru-RU")
+    page.goto(server.url)
+    page.fill("#name", "admin")
+    page.fill("#password", "wrong")
+    page.click("form button")
+    page.screenshot(path=folder / "login-ru.png")
+    page.close()
+
+
+def _with_a_model(browser: Browser, storage: Path, folder: Path) -> None:
+    with ScriptedOllama(Script(tokens_per_second=40)) as ollama:
+        models = f'[{{"provider": "ollama", "model": "qwen2.5:7b", "url": "{ollama.url}"}}]'
+        with AssistantProcess(storage, ASSISTANT_LLMS=models) as server, signed_in(browser, server) as (page, _):
+            ask(page, "Как настроить VPN?")
+            page.wait_for_selector("#stop", timeout=20_000)
+            page.wait_for_timeout(700)
+            page.screenshot(path=folder / "streaming-ru.png")
+            expect(page.locator("#chat")).to_contain_text("Источники", timeout=20_000)
+            page.locator("#chat").get_by_text("Поиск в базе знаний").click()
+            page.wait_for_timeout(600)
+            page.screenshot(path=folder / "step-ru.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "pictures"))

@@ -1,0 +1,65 @@
+"""The assistant as a user starts it: `assistant serve --ingest --first-user admin`, a process of its own on free ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+READY_SECONDS = 120
+
+
+class AssistantProcess:
+    """Started in `with`, ready when entered, stopped by its own process id."""
+
+    def __init__(self, storage: Path, *, arguments: tuple[str, ...] = (), **environment: str) -> None:
+        self.storage = storage
+        self.output: list[str] = []
+        self.url = ""
+        self.password = ""
+        self.ready_seconds = 0.0
+        settings = {"ASSISTANT_STORAGE__PATH": str(storage), "ASSISTANT_CHROMA__PORT": "0", **environment}
+        self.environment = {**os.environ, **settings}
+        command = ["serve", "--ingest", "--first-user", "admin", "--port", "0", *arguments]
+        self._command = [sys.executable, "-m", "assistant", *command]
+
+    def __enter__(self) -> AssistantProcess:
+        start = time.monotonic()
+        self.process = subprocess.Popen(
+            self._command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(ready,), daemon=True).start()
+        if not ready.wait(READY_SECONDS) or not self.url:
+            self.__exit__(None, None, None)
+            raise AssertionError("the assistant did not get ready:\n" + "".join(self.output))
+        self.ready_seconds = time.monotonic() - start
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+    def _read(self, ready: threading.Event) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if found := re.search(r"Password\s+(\S+)", line):
+                self.password = found[1]
+            if found := re.search(r"Ready: (http://\S+)", line):
+                self.url = found[1]
+                ready.set()
+        ready.set()
