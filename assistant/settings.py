@@ -91,8 +91,8 @@ class Reranker(Block):
 
 
 class FusionWeights(Block):
-    bm25: float = Field(default=1.0, ge=0, description="Weight of the keyword score, divided by the query's best one.")
-    vector: float = Field(default=1.0, ge=0, description="Weight of the cosine similarity.")
+    bm25: float = Field(default=1.0, ge=0, description="Weight of the keyword score.")
+    vector: float = Field(default=1.6, ge=0, description="Weight of the cosine similarity.")
 
 
 class Retrieval(Block):
@@ -102,13 +102,15 @@ class Retrieval(Block):
         default=FusionWeights(), description="Weights of the fusion; set by `assistant eval`."
     )
     min_coverage: float = Field(
-        default=0.5,
-        ge=0,
+        default=0.63,
+        gt=0,
         le=1,
-        description="Least share of the question's weighted words found; below it: nothing found.",
+        description="Share of the question's words, weighted by rarity, that is enough without any similarity.",
     )
     min_similarity: float = Field(
-        default=0.5, ge=-1, le=1, description="Cosine from which a passage counts as found whatever its words."
+        default=0.76,
+        gt=0,
+        description="Cosine that is enough without any of the words; shares of both thresholds add up.",
     )
     max_question_chars: PositiveInt = Field(default=4000, description="A longer question is refused with a sentence.")
 

@@ -56,7 +56,7 @@ def _sources(profile: str | None, environ: dict[str, str]) -> Iterator[Source]:
 
 def _dotenv(path: Path) -> dict[str, str]:
     try:
-        found = dotenv_values(path, encoding="utf-8-sig")  # Windows editors begin a file with a mark
+        found = dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     return {key: value or "" for key, value in found.items()}

@@ -102,6 +102,7 @@ class AskService:
                     if text := citations.feed(piece):
                         yield answer.say(text)
                 elif isinstance(piece, BrokenOff):
+                    citations.finish()  # the beginning of a marker that never came
                     yield answer.note(Notice("broken_off", piece.reason))
                 elif prompt is not None:
                     for notice in _cuts(piece, prompt, context):

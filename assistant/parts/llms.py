@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -132,7 +133,6 @@ class ServedModel:
         return found
 
     def warm_up(self) -> None:
-        _server_errors()
         self._make(self.settings)
 
     def _llm(self) -> LLM:
@@ -166,10 +166,10 @@ class EchoModel:
 
 
 def _server_errors() -> tuple[type[Exception], ...]:
-    import ollama
-    import openai
-
-    return (ollama.ResponseError, openai.OpenAIError, httpx.TransportError, ConnectionError, json.JSONDecodeError)
+    """Of the clients that were imported: an error, or a person who leaves, is no moment for an import of a second."""
+    named = (("ollama", "ResponseError"), ("openai", "OpenAIError"))
+    raised = [getattr(sys.modules[module], name) for module, name in named if module in sys.modules]
+    return (*raised, httpx.TransportError, ConnectionError, json.JSONDecodeError)
 
 
 def _reason(settings: Llm, error: Exception) -> str:

@@ -14,7 +14,7 @@ _BEFORE_LINK = re.compile(r"[!\\]$")
 # Gradio draws mermaid blocks, and those may hold images and links.
 _DIAGRAM = re.compile(r"(`{3,}|~{3,})[^\S\n]*mermaid", re.IGNORECASE)
 # What Markdown makes a link of by itself; the browser shows the entity as the sign that it stands for.
-_ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@(?=[\w-]+\.)", re.IGNORECASE)
 
 
 def document_link(source: Source) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from assistant.ask.events import Notice
 from assistant.errors import (
     AssistantError,
@@ -118,6 +120,7 @@ _EN = {
     "error.AssistantError": "That did not work. Please try again.",
 }
 LANGUAGES = {"ru": _RU, "en": _EN}
+_RANGE = re.compile(r"\s*([a-z]+)(?:-[a-z0-9-]+)?\s*(?:;\s*q\s*=\s*([01](?:\.\d*)?)\s*)?")
 _SHOWN_ERRORS = (InvalidQuestion, IndexNotReady, ChromaUnavailable, ModelUnavailable, StorageError, NotFound)
 
 
@@ -128,12 +131,11 @@ def texts(language: str) -> dict[str, str]:
 def page_language(accept_language: str | None) -> str:
     """The first of the browser's languages that we speak (RFC 9110, 12.5.4); Russian when it names none."""
     wanted = []
-    for number, part in enumerate((accept_language or "").split(",")):
-        name, _, quality = part.strip().partition(";q=")
-        try:
-            wanted.append((-float(quality or 1), number, name.split("-")[0].lower()))
-        except ValueError:
-            continue
+    for number, part in enumerate((accept_language or "").lower().split(",")):
+        match = _RANGE.fullmatch(part)
+        quality = float(match[2] or 1) if match else 0.0
+        if match and quality > 0:
+            wanted.append((-quality, number, match[1]))
     return next((name for _, _, name in sorted(wanted) if name in LANGUAGES), "ru")
 
 

@@ -1,4 +1,4 @@
-"""Before any route: nothing without a session but what is public, no changes from other sites, safe headers on all."""
+"""Around all routes: nothing without a session but what is public, no changes from other sites, safe headers on all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.web.headers import add_safe_headers
-from assistant.web.problems import respond
+from assistant.web.problems import respond, respond_unexpected
 from assistant.web.session import NotSignedIn, principal_or_none
 
+# Gradio's page has inline scripts and styles and compiles templates: it forces 'unsafe-inline' and 'unsafe-eval'.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
 # The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
 _PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
 _PUBLIC_BELOW = ("/health/", "/assets/", "/static/", "/svelte/")  # the page's own scripts, the same for everyone
@@ -32,13 +43,26 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})  # there is none to open
             return
 
+        begun = False
+
         async def send_safely(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
-                add_safe_headers(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        answer = await _refusal(Request(scope, receive)) or self._app
-        await answer(scope, receive, send_safely)
+        request = Request(scope, receive)
+        try:
+            answer = await _refusal(request) or self._app
+            await answer(scope, receive, send_safely)
+        except Exception as error:  # noqa: BLE001 - the last door: an id for the person, the traceback for the log, once
+            if begun:
+                raise
+            response = await respond_unexpected(request, error)
+            await response(scope, receive, send_safely)
 
 
 async def _refusal(request: Request) -> Response | None:

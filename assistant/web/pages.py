@@ -34,5 +34,7 @@ def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     return (
-        MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink", "html_inline"])
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .disable(["link", "image", "autolink", "html_inline", "reference"])
     )

@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from assistant.errors import AssistantError
 from assistant.ui.texts import error_text, page_language, texts
-from assistant.web.headers import add_safe_headers
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
 
@@ -43,7 +42,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AssistantError, respond)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def add_not_found_handler(app: FastAPI) -> None:
@@ -61,6 +59,13 @@ async def respond(request: Request, error: Exception) -> Response:
     return JSONResponse(problem(error), error.http_status, media_type="application/problem+json")
 
 
+async def respond_unexpected(request: Request, error: Exception) -> Response:
+    body = unexpected_problem(error, request.url.path, _language(request))
+    if _wants_html(request):
+        return _page(request, body["detail"], 500)
+    return JSONResponse(body, 500, media_type="application/problem+json")
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
@@ -75,17 +80,6 @@ async def _invalid(request: Request, error: Exception) -> Response:
     wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}" for one in error.errors())
     body = {"type": "about:blank", "title": "InvalidRequest", "status": 422, "detail": wrong}
     return JSONResponse(body, 422, media_type="application/problem+json")
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    body = unexpected_problem(error, request.url.path, _language(request))
-    response = (
-        _page(request, body["detail"], 500)
-        if _wants_html(request)
-        else JSONResponse(body, 500, media_type="application/problem+json")
-    )
-    add_safe_headers(response.headers)  # this handler is outside the guard
-    return response
 
 
 def _page(request: Request, message: str, status: int) -> HTMLResponse:

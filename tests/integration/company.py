@@ -54,7 +54,11 @@ COPIES = {
 }
 
 # What a forkserver imports once for all its children.
-PRELOAD = ["tests.integration.company", "assistant.cli.main", "llama_index.core.ingestion", "assistant.parts.llms"]
+PRELOAD = [
+    *("tests.integration.company", "assistant.cli.main", "assistant.operations.logs", "assistant.ask.service"),
+    *("assistant.ingest.service", "assistant.ingest.splitting", "assistant.index.keyword", "assistant.parts.llms"),
+    *("assistant.parts.vector_stores", "chromadb.api.fastapi", "nltk.tokenize.punkt", "pebble"),
+]
 
 STAFF = Principal("1", "Staff")
 HR = Principal("2", "Hr", departments=frozenset({"hr"}))

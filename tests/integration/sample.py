@@ -19,7 +19,7 @@ MODEL = "qwen2.5:7b"
 FAST = Script(first_token_seconds=0.0, tokens_per_second=0.0)
 LEAVE, LEAVE_EN = "Сколько дней длится ежегодный отпуск?", "How long is annual leave?"
 NOTHING = "Explain quantum chromodynamics renormalization"
-DISCOUNT, BUDGET = "Какую скидку согласует директор по продажам?", "Каков бюджет на 2026 год?"
+DISCOUNT = "Who approves a discount above the limit?"
 EVERYONE = Principal("1", "Everyone")
 
 

@@ -8,7 +8,9 @@ import random
 import shutil
 import signal
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,21 +29,28 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(company.PRELOAD)
 
 
-def assistant_command(storage: Path, arguments: list[str]) -> None:
-    """In a child: the command line, with an embedding model slow enough to be killed in."""
+def assistant_command(storage: Path, arguments: list[str], texts: int, seconds: float) -> None:
+    """In a child: the command line, to die so many seconds after so many texts were embedded."""
     os.environ |= {
         "ASSISTANT_STORAGE__PATH": str(storage),
         "ASSISTANT_CHROMA__PORT": "0",
         "ASSISTANT_EMBEDDING__PROVIDER": "hash",
+        "ASSISTANT_INGEST__WORKERS": "1",
         "ASSISTANT_LLMS": '[{"provider": "echo"}]',
     }
-    quick = HashEmbedding._get_text_embedding
+    death = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
+    death.daemon = True
+    embed, seen = HashEmbedding._get_text_embedding, iter(range(1, 1_000_000))
 
     def slow(self: HashEmbedding, text: str) -> list[float]:
         time.sleep(0.01)
-        return quick(self, text)
+        if next(seen) == texts:
+            death.start()
+        return embed(self, text)
 
     HashEmbedding._get_text_embedding = slow  # type: ignore[method-assign]
+    if not texts:
+        death.start()
     from assistant.cli.main import run
 
     sys.argv = ["assistant", *arguments]
@@ -70,15 +79,16 @@ def change(folder: Path, chance: random.Random, version: str) -> None:
         write_version(folder, f"{chance.choice(FOLDERS)}/{version}-{number}.md", version, chance.randint(1, 6))
 
 
-def kill_after(process: multiprocessing.process.BaseProcess, seconds: float) -> None:
-    """And its reading workers must not outlive it. The Chroma server may: whoever comes next uses it."""
-    process.join(seconds)
-    family = psutil.Process(process.pid).children(recursive=True) if process.exitcode is None else []
-    readers = [child for child in family if "spawn_main" in " ".join(child.cmdline())]
-    process.kill()
-    process.join()
-    _, alive = psutil.wait_procs(readers, timeout=10)
-    assert not alive, "reading workers live on after their run was killed"
+def run(readers: set[psutil.Process], *arguments: object) -> int | None:
+    """The exit code; the reading workers that were seen are added to `readers`."""
+    process = PROCESSES.Process(target=assistant_command, args=arguments)
+    process.start()
+    while process.exitcode is None:
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(process.pid).children()
+            readers |= {child for child in children if "spawn_main" in " ".join(child.cmdline())}
+        process.join(0.1)
+    return process.exitcode
 
 
 def check_versions(assistant: Assistant) -> None:
@@ -97,25 +107,17 @@ def test_random_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
         write_version(folder, f"{chance.choice(FOLDERS)}/first-{number}.md", "first", 3)
     pipeline = company.recipe(tmp_path / "company.yaml", folder)
     arguments = (storage, ["ingest", "--accept-deletions", str(pipeline)])
-    begun = time.monotonic()
-    first = PROCESSES.Process(target=assistant_command, args=arguments)
-    first.start()
-    first.join()
-    assert first.exitcode == 0
-    whole = time.monotonic() - begun
+    readers: set[psutil.Process] = set()
+    assert run(readers, *arguments, -1, 0.0) == 0
     killed = 0
     with build(company.settings(storage)) as reader:  # as the page would be, all the time
         for number in range(ROUNDS):
             change(folder, chance, f"round{number}")
-            process = PROCESSES.Process(target=assistant_command, args=arguments)
-            process.start()
-            kill_after(process, whole * chance.uniform(0.2, 1.0))
-            killed += process.exitcode == -signal.SIGKILL
+            moment = (chance.randint(1, 20), chance.uniform(0, 0.1)) if number % 4 else (0, chance.uniform(0.1, 2.0))
+            killed += run(readers, *arguments, *moment) == -signal.SIGKILL
             check_versions(reader)
-        last = PROCESSES.Process(target=assistant_command, args=arguments)
-        last.start()
-        last.join()
-        assert last.exitcode == 0
+        assert run(readers, *arguments, -1, 0.0) == 0
         found = company.snapshot(reader)
     assert killed >= ROUNDS // 2
+    assert not psutil.wait_procs(readers, timeout=10)[1], "reading workers outlive their run"
     assert company.comparable(found) == company.comparable(company.undisturbed(tmp_path / "fresh", [pipeline]))

@@ -58,6 +58,15 @@ def test_the_prompt_and_the_answer_fit_into_the_context(kind: str, window: int) 
         assert f"\n[{len(prompt.sources) + 1}] " not in user_text(prompt)
 
 
+def test_the_lines_between_many_passages_are_counted_too() -> None:
+    """Each of these blocks is a whole number of tokens: no rounding up makes room for what stands between them."""
+    sources = [source(n, "1 1 1 1 1 1 1", title="") for n in range(100, 1000)]
+    for window in range(4096, 4110):
+        prompt = built(sources, window=window)
+        assert prompt.tokens <= window - 256
+        assert 200 < len(prompt.sources) < 900
+
+
 def test_the_best_passage_is_cut_rather_than_dropped() -> None:
     prompt = built([source(1, RU * 200), source(2, EN)], window=1024)
     assert [kept.n for kept in prompt.sources] == [1]

@@ -146,11 +146,12 @@ def test_rotated_text_of_a_pdf_is_not_lost(tmp_path: Path) -> None:
     pdfmetrics.registerFont(TTFont("DejaVu", str(FONT)))
     canvas = Canvas(str(tmp_path / "a.pdf"))
     canvas.setFont("DejaVu", 12)
+    canvas.drawString(72, 700, "Обычная строка отчёта")
     canvas.rotate(90)
     canvas.drawString(100, -300, "Перевёрнутая таблица складских остатков")
     canvas.save()
     ((_, text),) = read("pdf", tmp_path / "a.pdf")
-    assert {"Перевёрнутая", "таблица", "складских", "остатков"} <= set(text.split())
+    assert {"Обычная", "строка", "Перевёрнутая", "таблица", "складских", "остатков"} <= set(text.split())
 
 
 @pytest.mark.parametrize(

