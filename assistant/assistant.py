@@ -100,12 +100,16 @@ class Assistant:
         progress: Progress | None = None,
         waiting: Callable[[], None] | None = None,
     ) -> IngestReport:
-        """Run one pipeline, or its recipe on another folder. Raises `PipelineError` before anything is changed."""
+        """Run one pipeline (a file, or `hr` for pipelines/hr.yaml), or its recipe on another folder.
+
+        Raises `PipelineError` before anything is changed.
+        """
         from assistant.ingest.pipeline import for_folder, load_pipeline
         from assistant.parts.embeddings import LazyTokenizer
 
+        file = pipeline if str(pipeline).endswith((".yaml", ".yml")) else f"pipelines/{pipeline}.yaml"
         compiled = load_pipeline(
-            pipeline, embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
+            file, embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
         )
         if directory is None and access_class is not None:
             raise ConfigError("--department and --level need --source: a pipeline's own rules are in its file")

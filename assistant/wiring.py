@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+    from assistant.ask.chain import Chain
+    from assistant.ask.prompt import Prompts
+    from assistant.index.keyword import KeywordIndex
+    from assistant.index.writer import Writer
+    from assistant.ingest.service import IngestService
+
 Made = TypeVar("Made")
 
 
@@ -49,16 +55,13 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
 
     `embed_model` replaces the configured one, for tests and notebooks.
     """
-    from assistant.ask.chain import Chain
-    from assistant.ask.prompt import Prompts
     from assistant.ask.retrieval import Retriever
     from assistant.ask.service import AskService
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
     from assistant.index.writer import Writer
-    from assistant.ingest.service import IngestService
     from assistant.parts.embeddings import identity
-    from assistant.parts.llms import EXTRACTIVE, LLMS
+    from assistant.parts.llms import EXTRACTIVE
 
     storage = prepare_storage(settings.storage.path)
     database = open_database(settings, storage)
@@ -86,23 +89,17 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         embed_model=embedder,
         reranker=reranker,
     )
-    prompts = Prompts()
-    llms = [llm for llm in settings.llms if llm.provider != EXTRACTIVE]
-    prompts.check(llms)
-    models = [LLMS.build(llm.provider, settings=llm) for llm in llms]
-    quotes = any(llm.provider == EXTRACTIVE for llm in settings.llms)
-    chain = Chain(models, retry_seconds=settings.answer.retry_seconds)
+    chain = _chain(settings)
     ask = AskService(
-        settings=settings.answer, retriever=retriever, search=search, chain=chain, prompts=prompts, quotes=quotes
+        settings=settings.answer,
+        retriever=retriever,
+        search=search,
+        chain=chain,
+        prompts=_prompts(settings),
+        quotes=any(llm.provider == EXTRACTIVE for llm in settings.llms),
     )
-    ingest = IngestService(
-        settings=settings.ingest,
-        catalog=catalog,
-        writer=Writer(catalog, chroma, collection_name),
-        keyword=keyword,
-        embed_model=embedder,
-        lock_file=storage / "run" / "ingest.lock",
-    )
+    writer = Writer(catalog, chroma, collection_name)
+    ingest = _ingest(settings, storage, catalog, writer, keyword, embedder)
     return Assistant(
         settings=settings,
         users=users,
@@ -122,9 +119,11 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
 
 
 def prepare_storage(path: Path) -> Path:
-    """The storage folder with its parts, private to this account. Raises `StorageError` when it can't be written."""
+    """The storage folder with its parts; a new one is this account's alone. Raises `StorageError`."""
     storage = path.expanduser().resolve()
     try:
+        if not storage.exists():
+            storage.mkdir(parents=True, mode=0o700)
         for folder in (storage, storage / "run", storage / "logs", storage / "cache"):
             folder.mkdir(parents=True, exist_ok=True)
         if not os.access(storage, os.W_OK | os.X_OK):
@@ -165,6 +164,43 @@ def _chroma(settings: Settings, storage: Path) -> ChromaServer:
         start_seconds=chroma.start_seconds,
         ssl=chroma.ssl,
         headers=headers,
+    )
+
+
+def _chain(settings: Settings) -> Chain:
+    from assistant.ask.chain import Chain
+    from assistant.parts.llms import EXTRACTIVE, LLMS
+
+    models = [LLMS.build(llm.provider, settings=llm) for llm in settings.llms if llm.provider != EXTRACTIVE]
+    return Chain(models, retry_seconds=settings.answer.retry_seconds)
+
+
+def _prompts(settings: Settings) -> Prompts:
+    from assistant.ask.prompt import Prompts
+    from assistant.parts.llms import EXTRACTIVE
+
+    prompts = Prompts()
+    prompts.check([llm for llm in settings.llms if llm.provider != EXTRACTIVE])
+    return prompts
+
+
+def _ingest(
+    settings: Settings,
+    storage: Path,
+    catalog: Catalog,
+    writer: Writer,
+    keyword: KeywordIndex,
+    embedder: Callable[[], BaseEmbedding],
+) -> IngestService:
+    from assistant.ingest.service import IngestService
+
+    return IngestService(
+        settings=settings.ingest,
+        catalog=catalog,
+        writer=writer,
+        keyword=keyword,
+        embed_model=embedder,
+        lock_file=storage / "run" / "ingest.lock",
     )
 
 

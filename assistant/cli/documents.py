@@ -14,7 +14,6 @@ from assistant.cli.context import note, of, print_json
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
-    from assistant.ingest.report import IngestReport
     from assistant.ingest.service import Progress
 
 documents = typer.Typer(help="The catalog: what is loaded, what failed and why.", no_args_is_help=True)
@@ -54,7 +53,7 @@ def ingest(
             with _progress(as_json) as progress:
                 reports.append(
                     assistant.ingest(
-                        pipeline_file(pipeline),
+                        pipeline,
                         directory=source,
                         access_class=access_class,
                         dry_run=dry_run,
@@ -68,37 +67,11 @@ def ingest(
         print_json(found[0] if len(found) == 1 else found)
     else:
         for report in reports:
-            print_report(report)
+            print(report.summary())
+            for line in report.problems():
+                note(line)
     if any(report.failed for report in reports):
         raise typer.Exit(3)
-
-
-def pipeline_file(name: str) -> str:
-    """`hr` is `pipelines/hr.yaml`."""
-    return name if name.endswith((".yaml", ".yml")) else f"pipelines/{name}.yaml"
-
-
-def print_report(report: IngestReport) -> None:
-    """What was done on stdout; what failed, file by file, on stderr."""
-    would = "would be " if report.dry_run else ""
-    counts = [
-        (report.added, "added"),
-        (report.updated, "updated"),
-        (report.deleted, "removed"),
-        (report.moved, "moved to another access class"),
-        (report.renamed, "renamed"),
-    ]
-    done = [f"{number} {would}{what}" for number, what in counts if number]
-    print(f"{report.pipeline}: {report.seen} files; {', '.join([*done, f'{report.unchanged} unchanged'])}", end="")
-    print(f"; {report.chunks_added} passages in {report.seconds:.1f} s" if report.chunks_added else "")
-    if report.seen == 0:
-        note("The source folder holds no files: put documents into it, or name another one with --source DIR.")
-    for path in report.skipped[:20]:
-        note(f"  skipped {path}: no reader for its extension")
-    if len(report.skipped) > 20:
-        note(f"  … and {len(report.skipped) - 20} more without a reader")
-    for failure in report.failed:
-        note(f"  FAILED {failure.path}: {failure.error}")
 
 
 @contextmanager

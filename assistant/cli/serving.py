@@ -34,7 +34,7 @@ def serve(
     settings = of(context).settings()
     update = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
-    run_server(settings, ingest=ingest, first_user=first_user)
+    run_server(settings, ingest=ingest, first_user=first_user, say=lambda line: print(line, flush=True))
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> None:

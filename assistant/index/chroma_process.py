@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import ChromaUnavailable, ConfigError, StorageError
-from assistant.index.chroma_users import lock_file, try_lock, unlock, unwritable
+from assistant.index.chroma_users import lock_file, replace_file, try_lock, unlock, unwritable
 
 if TYPE_CHECKING:
     import psutil
@@ -124,10 +124,10 @@ class ChromaProcess:
 
     def _unless_deleted(self, found: Running) -> Running | None:
         """Somebody removed the storage folder under a running server: it can never write again."""
-        if (self.store / "chroma.sqlite3").exists():
-            return found
-        self.stop(found)
-        return None
+        if not (self.store / "chroma.sqlite3").exists():
+            self.stop(found)
+            return None
+        return found
 
     def seen(self, pid: int) -> Running | None:
         """The server if this process is it: a number that now belongs to another program never passes."""
@@ -248,10 +248,10 @@ class ChromaProcess:
         made_by, installed = self.store_version(), importlib.metadata.version("chromadb")
         if made_by != installed:
             logger.info("chroma: opened a store of Chroma %s with %s", made_by or "(no mark)", installed)
-            _replace(self._marker, installed + "\n")
+            replace_file(self._marker, installed + "\n")
 
     def _remember(self, running: Running) -> None:
-        _replace(self._state, json.dumps(asdict(running)))
+        replace_file(self._state, json.dumps(asdict(running)))
 
     def _parse(self, pid: int, command: Sequence[str]) -> Running | None:
         if _BOOT not in command or command[-6:-3] != ["--path", str(self.store), "--host"]:
@@ -295,13 +295,3 @@ class ChromaProcess:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all: a reader never sees half a file."""
-    fresh = path.with_name(path.name + ".new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        raise unwritable(path, error.strerror) from error

@@ -99,3 +99,13 @@ class Users:
         if self._place is not None:
             os.close(self._place)
         self._place = None
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half a file."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise unwritable(path, error.strerror) from error

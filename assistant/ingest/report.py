@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+_SHOWN = 20  # skipped files that are named
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -43,6 +45,32 @@ class IngestReport:
             yield
         finally:
             self.stages[name] = self.stages.get(name, 0.0) + perf_counter() - start
+
+    def summary(self) -> str:
+        """What was done, in one line."""
+        would = "would be " if self.dry_run else ""
+        counts = [
+            (self.added, "added"),
+            (self.updated, "updated"),
+            (self.deleted, "removed"),
+            (self.moved, "moved to another access class"),
+            (self.renamed, "renamed"),
+        ]
+        done = [f"{number} {would}{what}" for number, what in counts if number]
+        line = f"{self.pipeline}: {self.seen} files; {', '.join([*done, f'{self.unchanged} unchanged'])}"
+        return line + (f"; {self.chunks_added} passages in {self.seconds:.1f} s" if self.chunks_added else "")
+
+    def problems(self) -> list[str]:
+        """A line for every file that was not loaded, and for a source without files."""
+        lines = [f"  FAILED {failure.path}: {failure.error}" for failure in self.failed]
+        lines += [f"  skipped {path}: no reader for its extension" for path in self.skipped[:_SHOWN]]
+        if len(self.skipped) > _SHOWN:
+            lines.append(f"  … and {len(self.skipped) - _SHOWN} more without a reader")
+        if self.seen == 0:
+            lines.append(
+                "The source folder holds no files: put documents into it, or name another one with --source DIR."
+            )
+        return lines
 
     def as_json(self) -> dict[str, Any]:
         found = dict(self.__dict__)

@@ -14,7 +14,14 @@ import structlog
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
 from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, AssistantError
-from assistant.ui.render import answer_markdown, notices_markdown, safe_markdown, sources_markdown, step_markdown
+from assistant.ui.render import (
+    answer_markdown,
+    header_html,
+    notices_markdown,
+    safe_markdown,
+    sources_markdown,
+    step_markdown,
+)
 from assistant.ui.texts import error_text, page_language, texts
 
 log = structlog.get_logger("assistant.ui")
@@ -63,11 +70,8 @@ class Handlers:
 
     def header(self, request: gr.Request) -> str:
         """The bar above the chat, in the browser's language."""
-        from assistant.web.pages import render
-
-        language = page_language(request.headers.get("accept-language"))
         name = self._assistant.users.of_id(request.username).name
-        return render("header.html", t=texts(language), name=name)
+        return header_html(name, page_language(request.headers.get("accept-language")))
 
 
 class _View:

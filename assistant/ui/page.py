@@ -30,6 +30,7 @@ footer { display: none !important; }
   #chat { height: calc(100dvh - 14.5rem) !important; }
 }
 """
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
@@ -38,21 +39,7 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
     words = gr.I18n(**LANGUAGES)
     with gr.Blocks(title="Assistant", analytics_enabled=False, fill_height=True) as page:
         header = gr.HTML(elem_id="header")
-        chat = gr.Chatbot(
-            elem_id="chat",
-            label=words("product"),
-            show_label=False,
-            height="calc(100dvh - 15rem)",
-            layout="panel",
-            buttons=["copy"],
-            feedback_options=None,
-            placeholder=words("empty"),
-            latex_delimiters=[],
-            allow_tags=False,
-            allow_file_downloads=False,
-            group_consecutive_messages=True,
-            line_breaks=True,
-        )
+        chat = _chat(words)
         with gr.Row(equal_height=True):
             question = gr.Textbox(
                 elem_id="question",
@@ -70,34 +57,59 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
         with gr.Row():
             new = gr.Button(words("new"), size="sm", variant="secondary", elem_id="new", scale=0, min_width=180)
 
-        page.load(handlers.header, None, header, api_visibility="private", show_progress="hidden")
-        buttons = [send, stop]
-        asking = gr.on(
-            [send.click, question.submit],
-            lambda: (gr.Button(visible=False), gr.Button(visible=True)),
-            None,
-            buttons,
-            api_visibility="private",
-            show_progress="hidden",
-            queue=False,
-        ).then(
-            handlers.ask,
-            [question, chat],
-            [question, chat],
-            api_visibility="private",
-            show_progress="hidden",
-            concurrency_limit=assistant.settings.server.concurrent_answers,
-            concurrency_id="answers",
-        )
-        idle = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        asking.then(_idle, None, buttons, **idle)
-        stop.click(_idle, None, buttons, cancels=[asking], **idle)
-        new.click(lambda: ("", []), None, [question, chat], cancels=[asking], **idle).then(_idle, None, buttons, **idle)
+        page.load(handlers.header, None, header, **_QUIET)
+        _connect(handlers, chat, question, (send, stop, new), assistant.settings.server.concurrent_answers)
 
     # Mounted pages have no launch() to set it: the default of 40 makes the 41st person wait for nothing.
     page.max_threads = max(64, 4 * assistant.settings.server.concurrent_answers)
     page.queue(api_open=False, max_size=256, default_concurrency_limit=64)
     return page, {"theme": _theme(), "css": _CSS, "i18n": words}
+
+
+def _chat(words: gr.I18n) -> gr.Chatbot:
+    return gr.Chatbot(
+        elem_id="chat",
+        label=words("product"),
+        show_label=False,
+        height="calc(100dvh - 15rem)",
+        layout="panel",
+        buttons=["copy"],
+        feedback_options=None,
+        placeholder=words("empty"),
+        latex_delimiters=[],
+        allow_tags=False,
+        allow_file_downloads=False,
+        group_consecutive_messages=True,
+        line_breaks=True,
+    )
+
+
+def _connect(
+    handlers: Handlers,
+    chat: gr.Chatbot,
+    question: gr.Textbox,
+    buttons: tuple[gr.Button, gr.Button, gr.Button],
+    concurrent_answers: int,
+) -> None:
+    """Asking swaps "send" for "stop"; stopping and a new conversation cancel the answer, and with it the model."""
+    send, stop, new = buttons
+    at_once: dict[str, Any] = {**_QUIET, "queue": False}
+    asking = gr.on([send.click, question.submit], _busy, None, [send, stop], **at_once).then(
+        handlers.ask,
+        [question, chat],
+        [question, chat],
+        concurrency_limit=concurrent_answers,
+        concurrency_id="answers",
+        **_QUIET,
+    )
+    asking.then(_idle, None, [send, stop], **at_once)
+    stop.click(_idle, None, [send, stop], cancels=[asking], **at_once)
+    cleared = new.click(lambda: ("", []), None, [question, chat], cancels=[asking], **at_once)
+    cleared.then(_idle, None, [send, stop], **at_once)
+
+
+def _busy() -> tuple[gr.Button, gr.Button]:
+    return gr.Button(visible=False), gr.Button(visible=True)
 
 
 def _idle() -> tuple[gr.Button, gr.Button]:

@@ -17,6 +17,16 @@ _DIAGRAM = re.compile(r"(`{3,}|~{3,})[^\S\n]*mermaid", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@(?=[\w-]+\.)", re.IGNORECASE)
 
 
+def header_html(name: str, language: str) -> str:
+    """The bar above the chat: what this is, who is signed in, the way out."""
+    t = {key: escape(text) for key, text in texts(language).items()}
+    return (
+        f'<div class="bar"><div><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
+        f'<form method="post" action="/logout"><span>{escape(name)}</span>'
+        f'<button type="submit">{t["sign_out"]}</button></form></div>'
+    )
+
+
 def document_link(source: Source) -> str:
     return f"/documents/{source.passage.document}?chunk={source.passage.chunk}#found"
 

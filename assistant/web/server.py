@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
-import sys
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from assistant.assistant import Assistant
@@ -18,45 +19,69 @@ from assistant.wiring import build
 if TYPE_CHECKING:
     import uvicorn
 
+Say = Callable[[str], None]
 
-def serve(settings: Settings, *, ingest: bool, first_user: str | None) -> None:
-    """Serve until SIGTERM or Ctrl+C. Raises `ConfigError` for a taken port, `StorageError` for the folder."""
+
+def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say) -> None:
+    """Serve until SIGTERM or Ctrl+C; `say` prints a line. Raises `ConfigError` for a taken port, `StorageError`."""
     import uvicorn
 
+    gc.disable()  # importing torch and Gradio makes millions of objects that stay: collecting among them costs 2 s of 9
     configure_logs(settings, console=True)
     with bind(settings.server) as listening, build(settings) as assistant:
-        _accounts(assistant, first_user)
+        _make_first_user(assistant, first_user, say)
         ready = threading.Event()
         server = uvicorn.Server(_config(settings))
-        # the page's imports and the models' take seconds each: side by side
-        with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
-            preparing = pool.submit(_prepare, assistant, ingest)
-            preparing.add_done_callback(lambda done: _prepared(done, ready, server, listening))
-            from assistant.web.app import create_app
 
-            server.config.app = create_app(assistant, ready=ready)
-            server.run(sockets=[listening])
-        preparing.result()
+        def prepared(done: Future[None]) -> None:
+            gc.freeze()
+            gc.enable()
+            if done.exception() is not None:
+                server.should_exit = True  # raised below
+                return
+            ready.set()
+            say(f"Ready: {_url(listening)}")
+
+        preparing = _in_background(lambda: _prepare(assistant, ingest, say), prepared)
+        from assistant.web.app import create_app
+
+        server.config.app = create_app(assistant, ready=ready)
+        server.run(sockets=[listening])
+        if preparing.done():
+            preparing.result()
 
 
-def _prepare(assistant: Assistant, ingest: bool) -> None:
+def _in_background(work: Callable[[], None], done: Callable[[Future[None]], None]) -> Future[None]:
+    """On a daemon thread: whoever stops the server does not wait for an ingest; the next run finishes it."""
+    future: Future[None] = Future()
+    future.add_done_callback(done)
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            future.set_exception(error)
+            raise SystemExit from error  # the error is raised where the result is asked for
+        future.set_result(None)
+
+    threading.Thread(target=run, name="prepare", daemon=True).start()
+    return future
+
+
+def _prepare(assistant: Assistant, ingest: bool, say: Say) -> None:
     """Load new documents if asked to, then models and indexes, so that the first question finds them warm."""
     if ingest:
-        from assistant.cli.documents import pipeline_file, print_report
-
         for pipeline in assistant.settings.ingest.pipelines:
-            print_report(assistant.ingest(pipeline_file(pipeline)))
+            report = assistant.ingest(pipeline)
+            for line in (report.summary(), *report.problems()):
+                say(line)
     assistant.warm_up()
 
 
-def _prepared(done: Future[None], ready: threading.Event, server: uvicorn.Server, listening: socket.socket) -> None:
-    if done.exception() is not None:
-        server.should_exit = True  # `serve` raises it
-        return
-    ready.set()
+def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    print(f"Ready: http://{shown}:{port}", flush=True)
+    return f"http://{shown}:{port}"
 
 
 def bind(server: Server) -> socket.socket:
@@ -92,18 +117,15 @@ def _config(settings: Settings) -> uvicorn.Config:
     )
 
 
-def _accounts(assistant: Assistant, first_user: str | None) -> None:
+def _make_first_user(assistant: Assistant, name: str | None, say: Say) -> None:
+    """An account with every right, if there is none at all and its name was given; its password is said once."""
     from assistant.records.users import generate_password
 
     if assistant.users.list():
         return
-    if first_user is None:
-        print(
-            "There are no accounts yet: make one with  assistant users add NAME --department '*' --generate",
-            file=sys.stderr,
-        )
+    if name is None:
+        say("There are no accounts yet: make one with  assistant users add NAME --department '*' --generate")
         return
     password = generate_password()
-    assistant.users.add(first_user, password, roles=["admin", "engineer"], departments=["*"], level=9)
-    change = f"assistant users passwd {first_user}"
-    print(f"\n  Sign in as  {first_user}\n  Password    {password}   (shown once; change it: {change})\n", flush=True)
+    assistant.users.add(name, password, roles=["admin", "engineer"], departments=["*"], level=9)
+    say(f"\n  Sign in as  {name}\n  Password    {password}   (shown once; change it: assistant users passwd {name})\n")

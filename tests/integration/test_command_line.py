@@ -36,7 +36,7 @@ class Commands:
         options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 120, "cwd": self.folder}
         return subprocess.run(command, env=self.environment, check=False, **options)
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str) -> Any:  # noqa: ANN401 - any JSON
         done = self.run(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -33,7 +33,9 @@ def write_cross_encoder(folder: Path) -> Path:
     tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer.train_from_iterator(company.TEXTS.values(), trainers.WordPieceTrainer(vocab_size=500, special_tokens=special))
+    tokenizer.train_from_iterator(
+        company.TEXTS.values(), trainers.WordPieceTrainer(vocab_size=500, special_tokens=special)
+    )
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -26,7 +26,20 @@ CLASSES = [
     *(("отдел кадров", 1), ("Бухгалтерия", 1), ("Бухгалтерия", 3), ("IT & связь / 'ночь'", 1), ("sales", 1)),
 ]
 EVERYONE = "company"
-WORDS = "отпуск приказ договор оклад vacation order contract salary server invoice пропуск склад".split()
+WORDS = [
+    "отпуск",
+    "приказ",
+    "договор",
+    "оклад",
+    "vacation",
+    "order",
+    "contract",
+    "salary",
+    "server",
+    "invoice",
+    "пропуск",
+    "склад",
+]
 PER_CLASS = 6
 
 
@@ -141,11 +154,16 @@ def test_question_that_is_none(assistant: Assistant, asked: str) -> None:
 
 
 def test_no_documents_yet(tmp_path: Path) -> None:
-    with build(company.settings(tmp_path / "storage")) as empty, pytest.raises(IndexNotReady, match="run `assistant ing"):
+    with (
+        build(company.settings(tmp_path / "storage")) as empty,
+        pytest.raises(IndexNotReady, match="run `assistant ing"),
+    ):
         company.search(empty, "отпуск")
 
 
-def test_vector_store_that_is_down_is_said_and_words_find(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vector_store_that_is_down_is_said_and_words_find(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = assistant.settings.model_copy(
         update={"chroma": assistant.settings.chroma.model_copy(update={"mode": "server", "port": 9})}
     )

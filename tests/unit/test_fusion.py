@@ -54,7 +54,7 @@ def test_a_passage_in_another_language_has_a_part_of_the_keyword_score_and_never
     vector = {"a": 0.0, "b": 0.0}
     coverage = {"a": 1.0, "b": 0.0}
     found = fuse({"a": 5.0}, vector, coverage=coverage, foreign={"a", "b"}, bm25_weight=2.0, vector_weight=1.0)
-    assert found == [("a", pytest.approx(2.0)), ("b", pytest.approx(0.5))]
+    assert found == [("a", pytest.approx(2.0)), ("b", pytest.approx(0.4))]
 
 
 def test_either_side_alone_and_neither() -> None:
