@@ -102,13 +102,13 @@ class Retrieval(Block):
         default=FusionWeights(), description="Weights of the fusion; set by `assistant eval`."
     )
     min_coverage: float = Field(
-        default=0.63,
+        default=0.73,
         gt=0,
         le=1,
         description="Share of the question's words, weighted by rarity, that is enough without any similarity.",
     )
     min_similarity: float = Field(
-        default=0.76,
+        default=0.63,
         gt=0,
         description="Cosine that is enough without any of the words; shares of both thresholds add up.",
     )

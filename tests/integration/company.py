@@ -227,8 +227,10 @@ def unreadable(file: Path) -> Iterator[None]:
     mode = file.stat().st_mode
     file.chmod(0)
     if os.geteuid() != 0:
-        yield
-        file.chmod(mode)
+        try:
+            yield
+        finally:
+            file.chmod(mode)
         return
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
