@@ -75,10 +75,10 @@ def test_two_ingests_and_a_reader_at_once(place: Path, tmp_path: Path) -> None:
     for process in (reader, *writers):
         process.start()
     for process in writers:
-        process.join()
+        process.join(100)
     stop.set()
     asked, wrong = answers.get()
-    reader.join()
+    reader.join(30)
     assert [process.exitcode for process in (reader, *writers)] == [0, 0, 0, 0]
     assert (wrong, asked > 30) == ([], True), asked
     with build(company.settings(storage)) as assistant, build(company.settings(tmp_path / "fresh")) as fresh:
@@ -95,7 +95,7 @@ def test_running_process_sees_the_next_index(site: Site) -> None:
         company.write(site.folder, {"hr/animals.md": f"# Animals\n\nThe {word} has a stall."})
         process = PROCESSES.Process(target=command, args=(storage, "ingest", str(site.pipeline)))
         process.start()
-        process.join()
+        process.join(100)
         assert process.exitcode == 0
         for method in ("bm25", "vector", "hybrid"):
             assert company.paths(site.assistant, f"{word} stall", HR, method=method)[0] == "hr/animals.md"

@@ -32,7 +32,12 @@ class AssistantProcess:
     def __enter__(self) -> AssistantProcess:
         start = time.monotonic()
         self.process = subprocess.Popen(
-            self._command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command,
+            cwd=self.storage.parent,  # where no developer's .env lies
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         ready = threading.Event()
         threading.Thread(target=self._read, args=(ready,), daemon=True).start()

@@ -1,0 +1,49 @@
+"""Catalog and state on a real PostgreSQL: the same run, the same answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from assistant.settings import Database
+from assistant.wiring import build
+from tests.conftest import need
+from tests.integration import company
+from tests.servers.postgres import binaries, postgres
+
+pytestmark = pytest.mark.server
+
+
+def test_the_whole_walk_on_postgresql(tmp_path: Path) -> None:
+    need(binaries(), "PostgreSQL (apt-get install postgresql)")
+    pipeline = company.recipe(tmp_path / "company.yaml", company.write_documents(tmp_path / "docs"))
+    with postgres(tmp_path) as url:
+        on_sqlite = company.settings(tmp_path / "sqlite")
+        on_postgres = company.settings(tmp_path / "storage").model_copy(
+            update={"database": Database(url=SecretStr(url))}
+        )
+        with build(on_postgres) as assistant, build(on_sqlite) as reference:
+            report, expected = assistant.ingest(pipeline), reference.ingest(pipeline)
+            assert (report.added, report.failed) == (expected.added, [])
+            assert report.chunks_added == expected.chunks_added
+            assert assistant.ingest(pipeline).unchanged == report.added
+
+            assistant.users.add("petrov", "a long password", roles=[], departments=["sales"], level=1)
+            session = assistant.users.sign_in("petrov", "a long password")
+            assert session is not None
+            person = assistant.users.of_session(session)
+            assert person is not None
+            assert person.departments == {"sales"}
+
+            for question in ("отпуск перенос", "скидка опт", "salary grade"):
+                found = company.search(assistant, question, person)
+                assert {source.passage.access_class.department for source in found.sources} <= {"sales", "company"}
+                ours = [source.passage.chunk for source in company.search(assistant, question).sources]
+                assert ours == [source.passage.chunk for source in company.search(reference, question).sources]
+
+            (tmp_path / "docs" / "sales" / "prices.md").unlink()
+            assert assistant.ingest(pipeline).deleted == 1
+        with build(on_postgres) as again:
+            assert len(again.documents()) == report.added - 1
