@@ -14,12 +14,12 @@ from tests.servers.ollama import ScriptedOllama
 from tests.servers.ollama_script import Script
 
 STATES = (
-    # name, language, question, what to wait for, width, dark
-    ("chat-ru", "ru-RU", "Как настроить VPN?", "Источники", 1100, False),
-    ("chat-en", "en-US", "How many days of annual leave do I have?", "Sources", 1100, False),
-    ("narrow-dark-ru", "ru-RU", "Сколько дней отпуска положено?", "Источники", 390, True),
-    ("nothing-found-ru", "ru-RU", "Какая столица у Австралии?", "нет ответа", 1100, False),
-    ("error-en", "en-US", "x" * 5000, "too long", 1100, False),
+    # name, language, question, what to wait for, width, height, dark
+    ("chat-ru", "ru-RU", "Как настроить VPN?", "Источники", 1000, 1000, False),
+    ("chat-en", "en-US", "How many days of annual leave do I have?", "Sources", 1100, 900, False),
+    ("narrow-dark-ru", "ru-RU", "Сколько дней отпуска положено?", "Источники", 390, 844, True),
+    ("nothing-found-ru", "ru-RU", "Какая столица у Австралии?", "нет ответа", 1100, 900, False),
+    ("error-en", "en-US", "x" * 5000, "too long", 1100, 900, False),
 )
 
 
@@ -29,8 +29,8 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as storage, chromium() as browser:
         with AssistantProcess(Path(storage) / "quoting", ASSISTANT_LLMS=quoting) as server:
             _login_page(browser, server, folder)
-            for name, locale, question, awaited, width, dark in STATES:
-                with signed_in(browser, server, locale=locale, width=width, dark=dark) as (page, _):
+            for name, locale, question, awaited, width, height, dark in STATES:
+                with signed_in(browser, server, locale=locale, width=width, height=height, dark=dark) as (page, _):
                     page.screenshot(path=folder / f"empty-{name}.png")
                     ask(page, question)
                     expect(page.locator("#chat")).to_contain_text(awaited, timeout=20_000)
@@ -38,6 +38,9 @@ def main(folder: Path) -> None:
                     page.wait_for_timeout(600)
                     page.screenshot(path=folder / f"{name}.png")
                     if name == "chat-ru":
+                        page.evaluate("document.querySelectorAll('#chat, #chat *').forEach(part => part.scrollTop = 0)")
+                        page.wait_for_timeout(300)
+                        page.screenshot(path=folder / "chat-ru-top.png")
                         href = page.locator(LINKS).filter(has_text="стр.").last.get_attribute("href") or ""
                         page.goto(server.url + href)
                         page.screenshot(path=folder / "document-ru.png")

@@ -16,7 +16,11 @@ _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 _MAX_UNIT_CHARS = 900
 _MAX_LIST_ITEMS = 14
 _NUMBERED = re.compile(r"^\s*\d{1,2}[.)]\s+.*\n\s*\d{1,2}[.)]\s", re.MULTILINE)
-_HOW_TO = re.compile(r"^\W*(?:как|каким образом|что нужно сделать|how|what (?:do|should) i do)\b", re.IGNORECASE)
+_HOW_TO = re.compile(
+    r"^\W*(?:как(?!\s+(?:долго|много|часто|быстро))|каким образом|что нужно сделать"
+    r"|how (?:do|to|can|should|could|would)|what (?:do|should) i do)\b",
+    re.IGNORECASE,
+)
 _HEADING, _OUTER_HEADING = 0.5, 0.25
 _STEPS_BONUS = 0.25  # "how do I …" asks for numbered steps
 _RANK_WEIGHT = 0.05  # each place down the ranking costs this much
@@ -36,9 +40,9 @@ class Quote:
 def choose_quotes(
     question: str, sources: Sequence[Source], rarity: Callable[[Sequence[str]], dict[str, float]], *, limit: int
 ) -> list[Quote]:
-    """The quotes that have most of the question's words (weighted by their rarity), in reading order.
+    """The quotes that have most of the question's words, weighted by their rarity.
 
-    `rarity` gives the weight of each word. The best-ranked passage comes first, then as it is read.
+    `rarity` gives the weight of each word. The passage with the best quote comes first; within a passage, as it is read.
     """
     weights = rarity(sorted(set(words(question))))
     how_to = bool(_HOW_TO.match(question))
@@ -53,7 +57,10 @@ def choose_quotes(
     quotes.sort(key=lambda quote: -quote.score)
     best = quotes[0].score if quotes else 0.0
     chosen = [quote for quote in quotes[:limit] if quote.score >= _WORTH * best]
-    return sorted(chosen, key=lambda quote: (quote.source.n, quote.position))
+    leading: dict[int, float] = {}
+    for quote in chosen:
+        leading.setdefault(quote.source.n, quote.score)
+    return sorted(chosen, key=lambda quote: (-leading[quote.source.n], quote.source.n, quote.position))
 
 
 def units(text: str) -> list[str]:

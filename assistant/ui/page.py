@@ -47,7 +47,7 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
                 show_label=False,
                 placeholder=words("ask_placeholder"),
                 lines=2,
-                max_lines=8,
+                max_lines=5,
                 autofocus=True,
                 scale=8,
                 container=False,

@@ -57,7 +57,7 @@ def sources_markdown(sources: Sequence[Source], language: str) -> str:
     """The list under the answer: title, page, file and class."""
     t = texts(language)
     lines = [f"**{t['sources']}**", ""]
-    for source in sources:
+    for source in sorted(sources, key=lambda source: source.n):
         lines.append(f"- [\\[{source.n}\\] {_place(source, t)}]({document_link(source)})  ")
         lines.append(f"  <small>{_file(source)}</small>")
     return "\n".join(lines)

@@ -35,10 +35,16 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def signed_in(
-    browser: Browser, server: AssistantProcess, *, locale: str = "ru-RU", width: int = 1280, dark: bool = False
+    browser: Browser,
+    server: AssistantProcess,
+    *,
+    locale: str = "ru-RU",
+    width: int = 1280,
+    height: int = 900,
+    dark: bool = False,
 ) -> Iterator[tuple[Page, list[str]]]:
     """A page after the sign-in, and the addresses of other hosts that it asked for."""
-    options: dict[str, Any] = {"locale": locale, "viewport": {"width": width, "height": 900}}
+    options: dict[str, Any] = {"locale": locale, "viewport": {"width": width, "height": height}}
     context = browser.new_context(**options, color_scheme="dark" if dark else "light")
     page = context.new_page()
     foreign: list[str] = []
