@@ -237,7 +237,8 @@ class IngestService:
         too_many = lost > self._settings.max_delete_share * len(rows) and (lost >= 5 or lost == len(rows))
         if lost and too_many and not accept_deletions:
             raise PipelineError(
-                f"pipeline '{pipeline.name}': {lost} of {len(rows)} documents are gone from the source; is it mounted? "
+                f"pipeline '{pipeline.name}': {lost} of {len(rows)} documents are gone from the source. "
+                "Is it mounted, and is no other pipeline file of the same name? "
                 "Nothing was changed. If they were deleted on purpose, run again with --accept-deletions"
             )
 

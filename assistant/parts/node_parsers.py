@@ -24,14 +24,17 @@ class MarkdownSections(NodeParser):
     """Cuts Markdown at its headings and keeps the path of headings in `section`, also from page to page.
 
     Instead of `MarkdownNodeParser`, which leaves a section's own heading out of its path, forgets the path at every
-    page, and makes nodes of headings without text.
+    page, and makes nodes of headings that only lead to others.
     """
 
     def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
         parsed: list[BaseNode] = []
-        path: list[tuple[int, str]] = []
-        for node in nodes:
-            for section, text in _sections(node.get_content(MetadataMode.NONE), path):
+        headings = _Headings()
+        for number, node in enumerate(nodes):
+            last = (
+                number + 1 == len(nodes) or nodes[number + 1].node_id != node.node_id
+            )  # pages share their document's id
+            for section, text in headings.sections(node.get_content(MetadataMode.NONE), last_page=last):
                 title = node.metadata.get("title")
                 names = [name for name in section if name != title]
                 part = TextNode(text=text, metadata={**node.metadata, "section": SEPARATOR.join(names)})
@@ -39,34 +42,48 @@ class MarkdownSections(NodeParser):
                 part.excluded_embed_metadata_keys = list(node.excluded_embed_metadata_keys)
                 part.excluded_llm_metadata_keys = list(node.excluded_llm_metadata_keys)
                 parsed.append(part)
+            if last:
+                headings = _Headings()
         return parsed
 
 
-def _sections(text: str, path: list[tuple[int, str]]) -> list[tuple[list[str], str]]:
-    """Sections with text, each with its heading path; `path` is carried on to the next page."""
-    found: list[tuple[list[str], str]] = []
-    lines: list[str] = []
-    fenced = False
+class _Headings:
+    """The path of headings where reading has got to in one document, and whether the last one has text yet."""
 
-    def finish() -> None:
+    def __init__(self) -> None:
+        self._path: list[tuple[int, str]] = []
+        self._bare = False
+
+    def sections(self, text: str, *, last_page: bool) -> list[tuple[list[str], str]]:
+        """Sections with text, each with its heading path; a heading with nothing under it is its own text."""
+        found: list[tuple[list[str], str]] = []
+        lines: list[str] = []
+        fenced = False
+        for line in text.split("\n"):
+            fenced ^= line.lstrip().startswith("```")
+            heading = None if fenced else _HEADING.match(line)
+            if heading is None:
+                lines.append(line)
+                continue
+            self._finish(lines, found, next_level=len(heading[1]))
+            self._enter(len(heading[1]), plain_heading(heading[2]))
+        self._finish(lines, found, next_level=0 if last_page else None)
+        return found
+
+    def _finish(self, lines: list[str], found: list[tuple[list[str], str]], next_level: int | None) -> None:
+        """Close a section; `next_level` is None at a page's end, where its text may come on the next one."""
         body = "\n".join(lines).strip()
-        if body:
-            found.append(([name for _, name in path], body))
         lines.clear()
+        ends_bare = self._bare and next_level is not None and next_level <= self._path[-1][0]
+        if body or (ends_bare and len(self._path) > 1):
+            found.append(([name for _, name in self._path], body or self._path[-1][1]))
+            self._bare = False
 
-    for line in text.split("\n"):
-        fenced ^= line.lstrip().startswith("```")
-        heading = None if fenced else _HEADING.match(line)
-        if heading is None:
-            lines.append(line)
-            continue
-        finish()
-        level = len(heading[1])
-        while path and path[-1][0] >= level:
-            path.pop()
-        path.append((level, plain_heading(heading[2])))
-    finish()
-    return found
+    def _enter(self, level: int, name: str) -> None:
+        while self._path and self._path[-1][0] >= level:
+            self._path.pop()
+        self._path.append((level, name))
+        self._bare = True
 
 
 def first_heading(text: str) -> str | None:

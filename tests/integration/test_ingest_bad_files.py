@@ -56,7 +56,7 @@ def write_bad_files(folder: Path) -> None:
     (folder / "cp1251.txt").write_bytes(
         "Приказ о премировании сотрудников склада подписан директором.".encode("cp1251")
     )
-    company.write(folder, {"headings.md": "# Title\n\n## Section\n", "endless heading.md": f"# {'a ' * 150}\n\nText."})
+    company.write(folder, {"headings.md": "# Title\n\n# Another\n", "endless heading.md": f"# {'a ' * 150}\n\nText."})
     for name in ("empty.md", "empty.docx", "empty.pdf"):
         (folder / name).touch()
     (folder / "blank.txt").write_bytes(b"\xef\xbb\xbf \n\n ")

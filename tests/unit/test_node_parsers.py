@@ -16,7 +16,10 @@ from assistant.parts.node_parsers import (
 
 
 def sections(*pages: str, title: str = "") -> list[tuple[str, str]]:
-    documents = [Document(text=page, metadata={"title": title, "page_label": str(n)}) for n, page in enumerate(pages)]
+    """Of the pages of one document: they share its id."""
+    documents = [
+        Document(id_="one", text=page, metadata={"title": title, "page_label": str(n)}) for n, page in enumerate(pages)
+    ]
     return [(node.metadata["section"], node.get_content()) for node in MarkdownSections()(documents)]
 
 
@@ -35,6 +38,22 @@ def test_each_section_has_its_text_and_the_path_of_its_headings() -> None:
 
 def test_a_heading_without_text_makes_no_node_but_stays_in_the_path() -> None:
     assert sections("# Отпуск\n## Срок\n\n28 дней\n# Пусто\n") == [("Отпуск › Срок", "28 дней")]
+
+
+def test_a_heading_that_leads_nowhere_is_its_own_text() -> None:
+    found = sections(
+        "# Вопросы\n\n## Обед с 12 до 13 часов\n\n## Где столовая\n\nНа первом этаже\n\n## Пропуск у охраны"
+    )
+    assert found == [
+        ("Вопросы › Обед с 12 до 13 часов", "Обед с 12 до 13 часов"),
+        ("Вопросы › Где столовая", "На первом этаже"),
+        ("Вопросы › Пропуск у охраны", "Пропуск у охраны"),
+    ]
+
+
+def test_documents_do_not_share_a_path() -> None:
+    documents = [Document(id_="a", text="# Отпуск\n\nобщее"), Document(id_="b", text="без заголовка")]
+    assert [node.metadata["section"] for node in MarkdownSections()(documents)] == ["Отпуск", ""]
 
 
 def test_the_path_goes_on_from_page_to_page() -> None:
