@@ -134,12 +134,15 @@ class Assistant:
 
     def warm_up(self) -> None:
         """Load models and start what is started once, so that the first question does not wait for it."""
+        from assistant.ask import extractive
+
         self.embed_model().get_query_embedding("готово")
         self.reranker()
         self.chroma.client()
         self.keyword.current()
         for model in self.chain.models:
             model.warm_up()
+        extractive.warm_up()
 
     def close(self) -> None:
         for close in self.on_close:

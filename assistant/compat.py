@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
+
+_Result = TypeVar("_Result")
 
 
 @cache
@@ -26,7 +29,7 @@ def assistant() -> Assistant:
 
 def search_documents(query: str, k: int = 6, principal: Principal = LOCAL_OPERATOR) -> list[dict[str, Any]]:
     """Passages as `{"source", "page", "title", "content", "score"}`, best first."""
-    found = asyncio.run(assistant().search(query, principal, k=k))
+    found = _run(assistant().search(query, principal, k=k))
     return [
         {
             "source": source.passage.path,
@@ -37,6 +40,16 @@ def search_documents(query: str, k: int = 6, principal: Principal = LOCAL_OPERAT
         }
         for source in found.sources
     ]
+
+
+def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Its result, also where a loop runs already, as in a notebook: then in a thread with a loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def format_context(nodes: Sequence[dict[str, Any]]) -> str:

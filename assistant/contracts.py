@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from assistant.access.principal import Principal
 from assistant.ask.events import Finished, Notice, Source, Step
 from assistant.ask.retrieval import Retrieved
 from assistant.assistant import DocumentView
+
+# Their detail is a count that people may see; that of the others is a reason with servers and paths.
+_COUNTED = frozenset({"passages_dropped", "prompt_cut"})
+Say = Callable[[Notice], str]
 
 
 def source_json(source: Source) -> dict[str, Any]:
@@ -28,19 +33,21 @@ def source_json(source: Source) -> dict[str, Any]:
     }
 
 
-def search_json(question: str, principal: Principal, found: Retrieved) -> dict[str, Any]:
+def search_json(question: str, principal: Principal, found: Retrieved, *, say: Say | None = None) -> dict[str, Any]:
     return {
         "query": question,
         "principal": principal.id,
         "answerable": found.answerable,
-        "notices": [notice_json(notice) for notice in found.notices],
+        "notices": [notice_json(notice, say) for notice in found.notices],
         "results": [source_json(source) for source in found.sources],
         "timings_ms": found.timings_ms,
     }
 
 
-def notice_json(notice: Notice) -> dict[str, str]:
-    return {"kind": notice.kind, "detail": notice.detail}
+def notice_json(notice: Notice, say: Say | None = None) -> dict[str, str]:
+    """For people `say` puts a sentence in place of the reason; without it, the operator's raw reason."""
+    detail = notice.detail if say is None or notice.kind in _COUNTED else say(notice)
+    return {"kind": notice.kind, "detail": detail}
 
 
 def citation_json(source: Source) -> dict[str, Any]:
@@ -56,14 +63,14 @@ def citation_json(source: Source) -> dict[str, Any]:
     }
 
 
-def ask_json(finished: Finished) -> dict[str, Any]:
+def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
     return {
         "answer": finished.answer,
         "citations": [citation_json(source) for source in finished.cited],
         "model": finished.model,
         "grounded": finished.grounded,
         "conversation": None,
-        "notices": [notice_json(notice) for notice in finished.notices],
+        "notices": [notice_json(notice, say) for notice in finished.notices],
         "timings_ms": finished.timings_ms,
     }
 

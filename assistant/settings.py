@@ -118,7 +118,7 @@ class Retrieval(Block):
 class Answer(Block):
     max_quotes: PositiveInt = Field(default=4, description="Sentences that the extractive answerer quotes at most.")
     retry_seconds: PositiveFloat = Field(
-        default=15.0, description="A language model that failed is not tried again sooner."
+        default=15.0, description="A language model that failed rests this long, or as long as its failure took."
     )
 
 

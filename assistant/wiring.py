@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from assistant.ask.chain import Chain
-    from assistant.ask.prompt import Prompts
+    from assistant.ask.retrieval import Retriever
+    from assistant.ask.service import AskService
     from assistant.index.keyword import KeywordIndex
+    from assistant.index.search import Search
     from assistant.index.writer import Writer
     from assistant.ingest.service import IngestService
 
@@ -45,10 +47,6 @@ class Once(Generic[Made]):
                     self._made.append(self._make())
         return self._made[0]
 
-    @property
-    def is_made(self) -> bool:
-        return bool(self._made)
-
 
 def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> Assistant:
     """Make the service that command line, page and HTTP call. Raises `ConfigError`, `StorageError`.
@@ -56,12 +54,10 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
     `embed_model` replaces the configured one, for tests and notebooks.
     """
     from assistant.ask.retrieval import Retriever
-    from assistant.ask.service import AskService
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
     from assistant.index.writer import Writer
     from assistant.parts.embeddings import identity
-    from assistant.parts.llms import EXTRACTIVE
 
     storage = prepare_storage(settings.storage.path)
     database = open_database(settings, storage)
@@ -90,14 +86,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         reranker=reranker,
     )
     chain = _chain(settings)
-    ask = AskService(
-        settings=settings.answer,
-        retriever=retriever,
-        search=search,
-        chain=chain,
-        prompts=_prompts(settings),
-        quotes=any(llm.provider == EXTRACTIVE for llm in settings.llms),
-    )
+    ask = _ask(settings, retriever, search, chain)
     writer = Writer(catalog, chroma, collection_name)
     ingest = _ingest(settings, storage, catalog, writer, keyword, embedder)
     return Assistant(
@@ -119,11 +108,12 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
 
 
 def prepare_storage(path: Path) -> Path:
-    """The storage folder with its parts; a new one is this account's alone. Raises `StorageError`."""
+    """The storage folder with its parts, this account's alone: it holds every text. Raises `StorageError`."""
     storage = path.expanduser().resolve()
     try:
-        if not storage.exists():
-            storage.mkdir(parents=True, mode=0o700)
+        storage.mkdir(parents=True, exist_ok=True)
+        if storage.stat().st_uid == os.geteuid():
+            storage.chmod(0o700)  # in a checkout the folder is there before us
         for folder in (storage, storage / "run", storage / "logs", storage / "cache"):
             folder.mkdir(parents=True, exist_ok=True)
         if not os.access(storage, os.W_OK | os.X_OK):
@@ -137,6 +127,7 @@ def prepare_storage(path: Path) -> Path:
     os.environ.setdefault("LLAMA_INDEX_CACHE_DIR", str(storage / "cache"))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(storage / "cache" / "gradio"))  # by default everyone's /tmp
     return storage
 
 
@@ -175,13 +166,21 @@ def _chain(settings: Settings) -> Chain:
     return Chain(models, retry_seconds=settings.answer.retry_seconds)
 
 
-def _prompts(settings: Settings) -> Prompts:
+def _ask(settings: Settings, retriever: Retriever, search: Search, chain: Chain) -> AskService:
     from assistant.ask.prompt import Prompts
+    from assistant.ask.service import AskService
     from assistant.parts.llms import EXTRACTIVE
 
     prompts = Prompts()
     prompts.check([llm for llm in settings.llms if llm.provider != EXTRACTIVE])
-    return prompts
+    return AskService(
+        settings=settings.answer,
+        retriever=retriever,
+        search=search,
+        chain=chain,
+        prompts=prompts,
+        quotes=any(llm.provider == EXTRACTIVE for llm in settings.llms),
+    )
 
 
 def _ingest(

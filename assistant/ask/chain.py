@@ -32,12 +32,17 @@ Piece = Chosen | str | Usage | BrokenOff
 
 
 class Chain:
-    """The configured models with a breaker: one that failed is not tried again for `retry_seconds`."""
+    """The configured models with a breaker: one that failed rests, then one question at a time finds out whether it is back.
+
+    It rests `retry_seconds`, and no less than the failure cost: a model that hangs is paid for at most half of the time.
+    """
 
     def __init__(self, models: Sequence[ChatModel], *, retry_seconds: float) -> None:
         self.models = list(models)
         self._retry_seconds = retry_seconds
-        self._failed: dict[int, tuple[float, str]] = {}  # shared by all who ask, and holds nothing of theirs
+        self._failed: dict[
+            int, tuple[float, str]
+        ] = {}  # until when, and why; shared by all, and holds nothing of theirs
 
     async def stream(self, build: Callable[[ChatModel], Prompt]) -> AsyncGenerator[Piece, None]:
         """`Chosen`, pieces of text, `Usage` or `BrokenOff`.
@@ -59,18 +64,16 @@ class Chain:
                 continue
             begun = False
             try:
-                async with aclosing(model.stream(prompt.messages)) as pieces:
+                async with aclosing(self._answer(number, prompt)) as pieces:
                     async for piece in pieces:
                         if not begun:
                             begun = True
-                            self._failed.pop(number, None)
                             yield Chosen(model, prompt, tuple(failures))
                         yield piece
             except ModelUnavailable as error:
                 if begun:
                     yield BrokenOff(str(error))
                     return
-                self._failed[number] = (time.monotonic(), str(error))
                 failures.append(str(error))
             else:
                 return
@@ -78,8 +81,35 @@ class Chain:
             raise too_long[-1]
         raise ModelUnavailable("; ".join(failures) or "no language model is configured")
 
+    async def _answer(self, number: int, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
+        """One model's text from its first word on. Raises `ModelUnavailable`, also for an answer without a word."""
+        model, start, begun = self.models[number], time.monotonic(), False
+        self._probe(number)
+        try:
+            async with aclosing(model.stream(prompt.messages)) as pieces:
+                async for piece in pieces:
+                    if not begun and isinstance(piece, str) and piece.strip():
+                        begun = True
+                        self._failed.pop(number, None)
+                    if begun:
+                        yield piece
+            if not begun:
+                raise ModelUnavailable(f"{model.name} answered with nothing: see llms.max_answer_tokens, or its log")
+        except ModelUnavailable as error:
+            if not begun:
+                now = time.monotonic()
+                self._failed[number] = (now + max(self._retry_seconds, now - start), str(error))
+            raise
+
+    def _probe(self, number: int) -> None:
+        """Who tries a model that failed holds it for the rest, so that nobody else waits for it meanwhile.
+
+        It ends by itself: the caller may leave before anything is known.
+        """
+        if number in self._failed:
+            limit = max(self._retry_seconds, self.models[number].settings.first_token_seconds)
+            self._failed[number] = (time.monotonic() + limit, self._failed[number][1])
+
     def _resting(self, number: int) -> str | None:
         failed = self._failed.get(number)
-        if failed is None or time.monotonic() - failed[0] > self._retry_seconds:
-            return None
-        return failed[1]
+        return failed[1] if failed is not None and time.monotonic() < failed[0] else None

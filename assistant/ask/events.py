@@ -13,6 +13,7 @@ NoticeKind = Literal[
     "passages_dropped",  # not every passage found fits into the model's context
     "prompt_cut",  # the server cut the prompt
     "answer_cut",  # the answer reached its length limit
+    "uncited",  # the model's answer names no passage
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
     "keyword_only",  # the vector store is down: found by words alone
@@ -50,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the reader of the answer should know; `detail` is for people, without secrets."""
+    """Something the reader of the answer should know; `detail` is the operator's: servers, settings and paths."""
 
     kind: NoticeKind
     detail: str = ""
@@ -72,7 +73,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Finished:
-    """The whole answer. `grounded` is False when nothing in the documents answers the question."""
+    """The whole answer. `grounded` is False when nothing in the documents answers the question, or the answer cites none."""
 
     answer: str
     cited: tuple[Source, ...]

@@ -63,6 +63,11 @@ def choose_quotes(
     return sorted(chosen, key=lambda quote: (-leading[quote.source.n], quote.source.n, quote.position))
 
 
+def warm_up() -> None:
+    """Load what splits sentences, so that the first quoted answer does not wait for it."""
+    _sentences("Готово. Done.")
+
+
 def units(text: str) -> list[str]:
     """Sentences; lists and short tables stay whole with the line that leads to them; of a long table, rows."""
     found: list[str] = []

@@ -15,7 +15,7 @@ from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
 from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
-from assistant.index.search import Search
+from assistant.index.search import Dense, Search
 from assistant.index.words import words
 from assistant.settings import Reranker, Retrieval
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+_NOT_WHOLE = "some documents were embedded by another model, or their vectors are lost: run `assistant ingest`"
 METHODS = ("bm25", "vector", "hybrid", "reranked")
 
 
@@ -75,7 +76,11 @@ class Retriever:
         permitted = self._policy.permitted(principal, classes)
         bm25, vector, notices = await self._both(question, permitted, max(self._settings.candidates, top_n), timings)
         start = perf_counter()
-        passages = await asyncio.to_thread(self._catalog.passages, {**bm25, **vector})
+        passages = await asyncio.to_thread(self._readable, principal, {**bm25, **vector})
+        # Before anything is weighed: what is best or worst among the forbidden must not move the others.
+        bm25, vector = _only(passages, bm25), _only(passages, vector)
+        timings["check"] = _ms(start)
+        start = perf_counter()
         coverage = await asyncio.to_thread(self._coverage, question, passages)
         fused = fuse(
             {} if method == "vector" else bm25,
@@ -85,14 +90,8 @@ class Retriever:
             bm25_weight=self._settings.weights.bm25,
             vector_weight=self._settings.weights.vector,
         )
+        found = [Source(0, passages[key], score, Scores(bm25.get(key), vector.get(key))) for key, score in fused]
         timings["fuse"] = _ms(start)
-        start = perf_counter()
-        found = [
-            Source(0, passage, score, Scores(bm25.get(key), vector.get(key)))
-            for key, score in fused
-            if (passage := passages.get(key)) and self._policy.may_read(principal, passage.access_class)
-        ]
-        timings["check"] = _ms(start)
         if method == "reranked":
             found, failed = await self._rerank(question, found, timings)
             notices += failed
@@ -111,6 +110,7 @@ class Retriever:
 
     def checked(self, question: str) -> str:
         """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
+        question = question.encode("utf-8", "replace").decode()  # half a surrogate pair: nothing could store or show it
         question = question.replace("\0", " ").strip()
         limit = self._settings.max_question_chars
         if not question:
@@ -132,14 +132,14 @@ class Retriever:
             timings["sparse"] = _ms(start)
             return found
 
-        async def dense() -> dict[str, float]:
+        async def dense() -> Dense:
             start = perf_counter()
             vector = await asyncio.to_thread(self._embed_model().get_query_embedding, question)
             timings["embed"] = _ms(start)
             start = perf_counter()
-            found = await asyncio.to_thread(self._search.dense, vector, permitted, k)
+            near = await asyncio.to_thread(self._search.dense, vector, permitted, k)  # it has a deadline of its own
             timings["dense"] = _ms(start)
-            return found
+            return near
 
         by_words, by_vector = await asyncio.gather(sparse(), dense(), return_exceptions=True)
         if isinstance(by_words, BaseException):
@@ -148,7 +148,8 @@ class Retriever:
             return by_words, {}, (Notice("keyword_only", str(by_vector)),)
         if isinstance(by_vector, BaseException):
             raise by_vector
-        return by_words, by_vector, ()
+        notices = () if by_vector.is_whole else (Notice("keyword_only", _NOT_WHOLE),)
+        return by_words, by_vector.found, notices
 
     async def _rerank(
         self, question: str, found: list[Source], timings: dict[str, float]
@@ -177,6 +178,11 @@ class Retriever:
         ]
         return best + tail, ()
 
+    def _readable(self, principal: Principal, ids: Mapping[str, float]) -> dict[str, Passage]:
+        """The passages of those ids that are in force and that the principal may read."""
+        found = self._catalog.passages(ids)
+        return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
+
     def _coverage(self, question: str, passages: Mapping[str, Passage]) -> dict[str, float]:
         """How much of the question each passage has: the share of its words, weighted by their rarity."""
         rarity = self._search.keyword_retriever().rarity(sorted(set(words(question))))
@@ -190,6 +196,10 @@ class Retriever:
         123 answerable ones; when either threshold alone decided (0.5 each), 18 and 20 were.
         """
         return coverage / self._settings.min_coverage + similarity / self._settings.min_similarity >= 1
+
+
+def _only(passages: Mapping[str, Passage], scores: Mapping[str, float]) -> dict[str, float]:
+    return {key: score for key, score in scores.items() if key in passages}
 
 
 def _foreign(question: str, passages: Mapping[str, Passage]) -> set[str]:

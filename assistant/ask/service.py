@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from time import perf_counter
 
@@ -11,7 +12,7 @@ from assistant.access.principal import Principal
 from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.citations import CitationFilter
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
-from assistant.ask.extractive import choose_quotes, is_table
+from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
 from assistant.ask.prompt import Prompt, Prompts, least_tokens
 from assistant.ask.retrieval import Retrieved, Retriever
@@ -64,7 +65,7 @@ class AskService:
             except ModelUnavailable as error:
                 if not self._quotes:
                     raise
-                for event in self._quote(question, retrieved, answer, str(error)):
+                for event in await self._quote(question, retrieved, answer, str(error)):
                     yield event
         answer.timings["total"] = _ms(start)
         yield answer.finished()
@@ -84,36 +85,30 @@ class AskService:
         start = perf_counter()
         prompt: Prompt | None = None
         context = 0
-        citations = CitationFilter([])
         async with aclosing(self._chain.stream(build)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Chosen):
                     prompt, context = piece.prompt, piece.model.settings.context_window
                     answer.timings["first_token"] = _ms(start)
-                    answer.model, answer.sources = piece.model.name, prompt.sources
-                    citations = CitationFilter(source.n for source in prompt.sources)
-                    answer.citations = citations
-                    if piece.failures:
-                        yield answer.note(Notice("fallback", "; ".join(piece.failures)))
-                    if dropped := len(retrieved.sources) - len(prompt.sources):
-                        yield answer.note(Notice("passages_dropped", str(dropped)))
-                    yield Sources(prompt.sources)
+                    for event in answer.begin(piece, len(retrieved.sources)):
+                        yield event
                 elif isinstance(piece, str):
-                    if text := citations.feed(piece):
+                    if text := answer.citations.feed(piece):
                         yield answer.say(text)
                 elif isinstance(piece, BrokenOff):
-                    citations.finish()  # the beginning of a marker that never came
+                    answer.citations.finish()  # the beginning of a marker that never came
                     yield answer.note(Notice("broken_off", piece.reason))
                 elif prompt is not None:
                     for notice in _cuts(piece, prompt, context):
                         yield answer.note(notice)
-        if held := citations.finish():
+        if held := answer.citations.finish():
             yield answer.say(held)
+        if answer.uncited:
+            yield answer.note(Notice("uncited"))
 
-    def _quote(self, question: str, retrieved: Retrieved, answer: _Answer, reason: str) -> list[Event]:
+    async def _quote(self, question: str, retrieved: Retrieved, answer: _Answer, reason: str) -> list[Event]:
         """The best sentences of the best passages, each with its number."""
-        rarity = self._search.keyword_retriever().rarity
-        quotes = choose_quotes(question, retrieved.sources, rarity, limit=self._settings.max_quotes)
+        quotes = await asyncio.to_thread(self._choose, question, retrieved.sources)
         numbers = {quote.source.n for quote in quotes}
         answer.model = EXTRACTIVE
         answer.sources = tuple(source for source in retrieved.sources if source.n in numbers)
@@ -125,6 +120,11 @@ class AskService:
             text = f"{before}{unmarked(quote.text)}{behind}[{quote.source.n}]"
             events.append(answer.say(answer.citations.feed(text)))
         return events if quotes else [*events, answer.say(NO_ANSWER[answer.language])]
+
+    def _choose(self, question: str, sources: Sequence[Source]) -> list[Quote]:
+        """In a thread: an index may have to be loaded, and sentences are found by a tokenizer that is no quick one."""
+        rarity = self._search.keyword_retriever().rarity
+        return choose_quotes(question, sources, rarity, limit=self._settings.max_quotes)
 
 
 class _Answer:
@@ -139,6 +139,17 @@ class _Answer:
         self._notices: list[Notice] = []
         self._text = ""
 
+    def begin(self, chosen: Chosen, found: int) -> list[Event]:
+        """A model has said its first word: what it was given is what the answer is made from."""
+        self.model, self.sources = chosen.model.name, chosen.prompt.sources
+        self.citations = CitationFilter(source.n for source in self.sources)
+        events: list[Event] = []
+        if chosen.failures:
+            events.append(self.note(Notice("fallback", "; ".join(chosen.failures))))
+        if dropped := found - len(self.sources):
+            events.append(self.note(Notice("passages_dropped", str(dropped))))
+        return [*events, Sources(self.sources)]
+
     def say(self, text: str) -> Token:
         self._text += text
         return Token(text)
@@ -147,12 +158,22 @@ class _Answer:
         self._notices.append(notice)
         return notice
 
+    @property
+    def refused(self) -> bool:
+        return any(phrase.rstrip(".") in self._text for phrase in NO_ANSWER.values())
+
+    @property
+    def uncited(self) -> bool:
+        """Whether it came to its end without naming a passage; one that was cut off has another notice."""
+        cut = any(notice.kind in ("broken_off", "answer_cut") for notice in self._notices)
+        return not (cut or self.refused or self.citations.cited)
+
     def finished(self) -> Finished:
         text = self._text.strip()
         by_number = {source.n: source for source in self.sources}
         cited = tuple(by_number[number] for number in self.citations.cited if number in by_number)
-        refused = any(phrase.rstrip(".") in text for phrase in NO_ANSWER.values())
-        return Finished(text, cited, self.model, bool(text) and not refused, tuple(self._notices), self.timings)
+        grounded = bool(text and cited) and not self.refused
+        return Finished(text, cited, self.model, grounded, tuple(self._notices), self.timings)
 
 
 def _cuts(usage: Usage, prompt: Prompt, answer_context: int) -> list[Notice]:

@@ -14,6 +14,7 @@ from assistant.cli.context import note, of, print_json
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
+    from assistant.ingest.report import IngestReport
     from assistant.ingest.service import Progress
 
 documents = typer.Typer(help="The catalog: what is loaded, what failed and why.", no_args_is_help=True)
@@ -33,7 +34,9 @@ def ingest(
     ] = None,
     source: Annotated[Path | None, typer.Option("--source", help="Another folder, by the same recipe.")] = None,
     department: Annotated[str | None, typer.Option(help="With --source: whose documents they are.")] = None,
-    level: Annotated[int, typer.Option(min=1, help="With --department: 1 every member, 2 managers …")] = 1,
+    level: Annotated[
+        int | None, typer.Option(min=1, help="With --department: 1 every member (without), 2 managers …")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
     accept_deletions: Annotated[
         bool, typer.Option("--accept-deletions", help="Most documents are gone from the source on purpose.")
@@ -45,14 +48,17 @@ def ingest(
     Example: `assistant ingest --source /srv/share/hr --department hr`
     """
     from assistant.access.principal import AccessClass
+    from assistant.errors import ConfigError
 
-    access_class = AccessClass(department, level) if department else None
+    if department == "" or (level is not None and department is None):
+        raise ConfigError("--level needs --department NAME: say whose documents they are")
+    access_class = AccessClass(department, level or 1) if department else None
+    reports: list[IngestReport] = []
     with of(context).assistant() as assistant:
-        reports = []
-        for pipeline in pipelines or assistant.settings.ingest.pipelines:
-            with _progress(as_json) as progress:
-                reports.append(
-                    assistant.ingest(
+        try:
+            for pipeline in pipelines or assistant.settings.ingest.pipelines:
+                with _progress(as_json) as progress:
+                    report = assistant.ingest(
                         pipeline,
                         directory=source,
                         access_class=access_class,
@@ -61,17 +67,22 @@ def ingest(
                         progress=progress,
                         waiting=lambda: note("waiting for another ingest to finish …"),
                     )
-                )
-    if as_json:
-        found = [report.as_json() for report in reports]
-        print_json(found[0] if len(found) == 1 else found)
-    else:
-        for report in reports:
-            print(report.summary())
-            for line in report.problems():
-                note(line)
+                reports.append(report)
+                if not as_json:
+                    _print(report)
+        finally:  # what was done before a later pipeline failed is not lost
+            if as_json and reports:
+                found = [report.as_json() for report in reports]
+                print_json(found[0] if len(found) == 1 else found)
     if any(report.failed for report in reports):
         raise typer.Exit(3)
+
+
+def _print(report: IngestReport) -> None:
+    """What was done on stdout; what was not loaded, and why, on stderr."""
+    print(report.summary())
+    for line in report.problems():
+        note(line)
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
-from assistant.errors import NotFound
+from assistant.errors import NotFound, StorageError
 from assistant.records.database import Database
 from assistant.records.tables import AccessClassRow, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
 
@@ -133,10 +135,11 @@ class Catalog:
             _count_change(session)
 
     def unused_id(self, wanted: Iterable[str]) -> str:
-        """The first of the ids that no document has and no vector write mentions."""
+        """The first of the ids that no document has and no vector write mentions: those vectors are to be deleted."""
         with self._database.transaction() as session:
             for candidate in wanted:
-                if session.get(DocumentRow, candidate) is None:
+                writes = select(VectorWriteRow.document_id).where(VectorWriteRow.document_id == candidate).limit(1)
+                if session.get(DocumentRow, candidate) is None and session.scalar(writes) is None:
                     return candidate
         raise AssertionError("the ids to choose from are endless")
 
@@ -168,6 +171,21 @@ class Catalog:
         query = select(VectorWriteRow).where(VectorWriteRow.document_id.not_in(known))
         with self._database.transaction() as session:
             return [Write(row.document_id, row.collection, row.version, row.chunks) for row in session.scalars(query)]
+
+    def has_lost_vectors(self, class_ids: Collection[int], collections: Collection[str]) -> bool:
+        """Whether a document of those classes has its vectors in none but those collections, which are not there,
+        or in those of another embedding model. One that is just being moved still has them where it was.
+        """
+        generations = {f"{name.rpartition('-')[0]}-c" for name in collections}
+        elsewhere = select(VectorWriteRow.document_id).where(
+            or_(*(VectorWriteRow.collection.startswith(prefix, autoescape=True) for prefix in generations)),
+            VectorWriteRow.collection.not_in(collections),
+        )
+        query = select(DocumentRow.id).where(
+            DocumentRow.class_id.in_(class_ids), DocumentRow.chunks > 0, DocumentRow.id.not_in(elsewhere)
+        )
+        with self._database.transaction() as session:
+            return session.scalar(query.limit(1)) is not None
 
     # --- chunks
 
@@ -209,6 +227,21 @@ class Catalog:
         """Grows with every change of the chunk table."""
         with self._database.transaction() as session:
             return session.scalar(select(CounterRow.value).where(CounterRow.name == "chunks")) or 0
+
+    def store_id(self) -> str:
+        """A random number that only this database has, in hex; made at its first use."""
+        found = self._store_number()
+        if found is None:
+            with suppress(StorageError), self._database.transaction() as session:  # another process may be first
+                session.add(CounterRow(name="store", value=secrets.randbits(62)))
+            found = self._store_number()
+        if found is None:
+            raise StorageError("the database can't be written (database.url, storage.path)")
+        return f"{found:016x}"
+
+    def _store_number(self) -> int | None:
+        with self._database.transaction() as session:
+            return session.scalar(select(CounterRow.value).where(CounterRow.name == "store"))
 
 
 _PASSAGES = (

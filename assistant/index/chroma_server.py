@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TRUST_SECONDS = 1.0  # how long an answer counts, so that a burst of questions asks for one heartbeat
 _HEARTBEAT_SECONDS = 5.0
+QUESTION_SECONDS = 3.0  # somebody waits: less than a search's deadline, so that what is wrong is said
 _REQUEST_SECONDS = 300.0  # chromadb sets none: a frozen server would hold its callers for ever
 
 
@@ -65,9 +66,10 @@ class ChromaServer:
     def _begin(self) -> None:
         self._lock = threading.RLock()
         self._running: Running | None = None
-        self._client: ClientAPI | None = None
+        self._clients: dict[float, ClientAPI] = {}  # by how long a request of it may take
         self._http: httpx.Client | None = None
         self._checked = float("-inf")
+        self._late = (float("-inf"), "")  # when and how it last let somebody wait
 
     @property
     def url(self) -> str:
@@ -75,35 +77,45 @@ class ChromaServer:
             return running.url
         return f"{'https' if self._ssl else 'http'}://{self._host}:{self._port}"
 
-    def client(self) -> ClientAPI:
-        """A client of a server that answers. Ask for it anew for each piece of work: that is what heals a dead one."""
-        with self._lock:
-            if self._client is None or time.monotonic() - self._checked > _TRUST_SECONDS:
-                self.restart_if_dead()
-                if self._client is None:
-                    self._client = self._connect()
-                self._checked = time.monotonic()
-            return self._client
+    def client(self, patience: float = _REQUEST_SECONDS) -> ClientAPI:
+        """A client of a server that answers. Ask for it anew for each piece of work: that is what heals a dead one.
 
-    def restart_if_dead(self) -> bool:
+        `patience` is for one request of it; with less than an ingest has, a frozen server is not waited for either.
+        """
+        with self._lock:
+            if patience < _REQUEST_SECONDS and time.monotonic() - self._late[0] < _TRUST_SECONDS:
+                raise ChromaUnavailable(self._late[1])  # those who queued here need not each wait as long
+            if patience not in self._clients or time.monotonic() - self._checked > _TRUST_SECONDS:
+                self.restart_if_dead(patience)
+                if patience not in self._clients:
+                    self._clients[patience] = self._connect(patience)
+                self._checked = time.monotonic()
+            return self._clients[patience]
+
+    def restart_if_dead(self, patience: float = _REQUEST_SECONDS) -> bool:
         """Joins or starts the server if need be; True when this user now works with another process than before."""
         with self._lock:
             self._refuse_when_closed()
             if self._process is None:
-                self.heartbeat()
+                self.heartbeat(min(patience, _HEARTBEAT_SECONDS))
                 return False
             # The process first: on its old port may now answer the Chroma of another installation.
             if self._running and self._process.seen(self._running.pid):
-                with suppress(ChromaUnavailable):
-                    self.heartbeat()
+                try:
+                    self.heartbeat(min(patience, _HEARTBEAT_SECONDS))
+                except ChromaUnavailable as error:
+                    if patience < _REQUEST_SECONDS and _is_late(error):
+                        self._late = (time.monotonic(), str(error))
+                        raise
+                else:
                     return False
             before, self._running = self._running, self._enter(self._process)
             if self._running == before:
                 return False
-            self._client = None  # not closed: somebody may be at work with it, and the port is most often the same
+            self._clients = {}  # not closed: somebody may be at work with them, and the port is most often the same
             return True
 
-    def heartbeat(self) -> float:
+    def heartbeat(self, patience: float | None = None) -> float:
         """Seconds of one heartbeat. Starts nothing but at first use: that a server died is for /health to say."""
         import httpx
 
@@ -113,7 +125,7 @@ class ChromaServer:
                 self.restart_if_dead()
             begun = time.perf_counter()
             try:
-                answer = self._session().get(self.url + "/api/v2/heartbeat")
+                answer = self._session().get(self.url + "/api/v2/heartbeat", timeout=patience or _HEARTBEAT_SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._silent(str(error) or type(error).__name__) from error
             seconds = time.perf_counter() - begun
@@ -135,10 +147,11 @@ class ChromaServer:
         """Leaves; the last user's leave stops a managed server. Clients that were handed out end with it."""
         with self._lock:
             self._closed = True
-            for connection in (self._client, self._http):
-                if connection is not None:
-                    connection.close()
-            self._client = self._http = None
+            for client in self._clients.values():
+                client.close()
+            if self._http is not None:
+                self._http.close()
+            self._clients, self._http = {}, None
             if self._process and self._users.joined:
                 try:
                     with self._users.turn():
@@ -210,7 +223,7 @@ class ChromaServer:
             )
         return self._http
 
-    def _connect(self) -> ClientAPI:
+    def _connect(self, patience: float) -> ClientAPI:
         import chromadb
         import httpx
         from chromadb.config import Settings
@@ -236,8 +249,14 @@ class ChromaServer:
             raise self._silent(str(error)) from error
         session = getattr(getattr(client, "_server", None), "_session", None)
         if isinstance(session, httpx.Client):  # private, and there is no other way to set a limit
-            session.timeout = httpx.Timeout(_REQUEST_SECONDS, connect=_HEARTBEAT_SECONDS)
+            session.timeout = httpx.Timeout(patience, connect=min(patience, _HEARTBEAT_SECONDS))
         return client
+
+
+def _is_late(error: ChromaUnavailable) -> bool:
+    import httpx
+
+    return isinstance(error.__cause__, httpx.TimeoutException)
 
 
 def _loopback(host: str) -> str:

@@ -22,9 +22,12 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.retrievers.bm25 import BM25Retriever
 from numpy.typing import NDArray
 
+from assistant.errors import IndexNotReady
 from assistant.index.catalog import Catalog
 from assistant.index.words import words
 
+# What opening a folder that is gone, cut short or of other content raises.
+_DAMAGED = (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError)
 Scores = NDArray[np.float32]
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG for itself when it is imported
 
@@ -37,11 +40,12 @@ class KeywordRetriever(BM25Retriever):
     """
 
     def __init__(
-        self, *, bm25: bm25s.BM25, chunks: NDArray[np.bytes_], classes: NDArray[np.int32], version: int
+        self, *, bm25: bm25s.BM25, chunks: NDArray[np.bytes_], classes: NDArray[np.int32], store: str, version: int
     ) -> None:
         super().__init__(existing_bm25=bm25, similarity_top_k=1, callback_manager=CallbackManager([]))
         self.chunks = chunks
         self.classes = classes
+        self.store = store
         self.version = version
         self._masks: dict[frozenset[int], NDArray[np.bool_]] = {}
 
@@ -85,7 +89,10 @@ class KeywordRetriever(BM25Retriever):
 
 
 class KeywordIndex:
-    """The index on disk: `<folder>/<name>/…` and `<folder>/CURRENT`, which names the one in force."""
+    """The index on disk: `<folder>/<name>/…` and `<folder>/CURRENT`, which names the one in force.
+
+    A name is `<store>-<version>-<random>`: another database may have counted its changes up to the same version.
+    """
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self._folder = folder
@@ -94,36 +101,62 @@ class KeywordIndex:
         self._loaded: tuple[str, KeywordRetriever] | None = None
 
     def current(self) -> KeywordRetriever | None:
-        """The index in force (another process may have swapped it), or None when there is none yet."""
+        """The index in force (another process may have swapped it), or None when there is none yet.
+
+        Raises `IndexNotReady` when it can't be opened.
+        """
         name = self._current_name()
         if name is None:
             return None
         loaded = self._loaded
         if loaded is None or loaded[0] != name:
             with self._lock:
-                if self._loaded is None or self._loaded[0] != name:
-                    self._loaded = (name, _load(self._folder / name))
-                loaded = self._loaded
-        return loaded[1]
+                loaded = self._reloaded()
+        return loaded[1] if loaded else None
 
     def refresh(self) -> bool:
-        """Build anew if the chunk table changed since; True if it was built."""
-        version = self._catalog.chunks_version()
+        """Build anew if the chunk table changed since, or what is there can't be opened; True if it was built."""
+        wanted = f"{self._catalog.store_id()}-{self._catalog.chunks_version()}-"
         name = self._current_name()
-        if name is not None and name.partition("-")[0] == str(version):
+        if name is not None and name.startswith(wanted) and self._opens(name):
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
-        built = Path(tempfile.mkdtemp(prefix=f"{version}-", dir=self._folder))
+        built = Path(tempfile.mkdtemp(prefix=wanted, dir=self._folder))
         _build(built, self._catalog)
         pointer = built / "name"
         pointer.write_text(built.name)
+        for file in (*built.iterdir(), built):
+            _to_disk(file)  # or a power cut leaves a pointer to empty files
         os.replace(pointer, self._folder / "CURRENT")
+        _to_disk(self._folder)
         self._remove_old(keep={built.name, name or ""})
+        return True
+
+    def _reloaded(self) -> tuple[str, KeywordRetriever] | None:
+        """Opens what CURRENT names now; twice, because between reading and opening it may have been swapped away."""
+        for is_last in (False, True):
+            name = self._current_name()
+            if name is None:
+                return None
+            if self._loaded and self._loaded[0] == name:
+                return self._loaded
+            try:
+                self._loaded = (name, _load(self._folder / name))
+            except _DAMAGED as error:
+                if is_last:
+                    raise IndexNotReady("the word index is gone or damaged: run `assistant ingest`") from error
+        return self._loaded
+
+    def _opens(self, name: str) -> bool:
+        try:
+            _load(self._folder / name)
+        except _DAMAGED:
+            return False
         return True
 
     def _current_name(self) -> str | None:
         try:
-            return (self._folder / "CURRENT").read_text() or None
+            return (self._folder / "CURRENT").read_bytes().decode(errors="replace").replace("\0", "") or None
         except FileNotFoundError:
             return None
 
@@ -161,4 +194,18 @@ def _load(folder: Path) -> KeywordRetriever:
     chunks = np.load(folder / "chunks.npy", **options)
     classes = np.load(folder / "classes.npy", **options)
     bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False) if len(chunks) else index_words([])
-    return KeywordRetriever(bm25=bm25, chunks=chunks, classes=classes, version=int(folder.name.partition("-")[0]))
+    if len(chunks) != len(classes) or (len(chunks) and len(chunks) != bm25.scores["num_docs"]):
+        raise ValueError(f"the files in {folder} are not of one index")
+    store, version, _ = folder.name.split("-")
+    return KeywordRetriever(bm25=bm25, chunks=chunks, classes=classes, store=store, version=int(version))
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file, or the list of a folder's files, has reached the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows can't open a folder
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

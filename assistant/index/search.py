@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assistant.errors import ChromaUnavailable, IndexNotReady
 from assistant.index.catalog import Catalog
-from assistant.index.chroma_server import ChromaServer
+from assistant.index.chroma_server import QUESTION_SECONDS, ChromaServer
 from assistant.index.keyword import KeywordIndex, KeywordRetriever
 
 if TYPE_CHECKING:
     from assistant.parts.vector_stores import ClassVectorStore
 
 _PARALLEL = 8  # queries to Chroma side by side: measured best at 4 to 8
+_DEADLINE_SECONDS = 5.0  # words answer in milliseconds: nobody waits longer for vectors of a server that hangs
+_START_SECONDS = 45.0  # the first question of a process may have to start the server
+_REST_SECONDS = 5.0  # after a failure others go without at once instead of queueing for the same failure
+
+# Chunk id and cosine similarity; None for a collection that is not there.
+_Part = list[tuple[str, float]] | None
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Chunk id → cosine similarity, best first. `is_whole` is False when some permitted documents have no vectors."""
+
+    found: dict[str, float]
+    is_whole: bool = True
 
 
 class Search:
@@ -30,6 +47,10 @@ class Search:
         self._collection_name = collection_name
         self._stores: dict[str, ClassVectorStore] = {}
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="chroma")
+        self._lock = threading.Lock()  # over what follows; never held while waiting
+        self._limit = _START_SECONDS
+        self._late: set[Future[_Part]] = set()
+        self._failed: tuple[float, str] | None = None
 
     def keyword_retriever(self) -> KeywordRetriever:
         """Raises `IndexNotReady` before the first ingest."""
@@ -42,17 +63,60 @@ class Search:
         """Chunk id → BM25 score, best first."""
         return self.keyword_retriever().search(question, class_ids, k)
 
-    def dense(self, vector: list[float], class_ids: frozenset[int], k: int) -> dict[str, float]:
-        """Chunk id → cosine similarity, best first: every permitted collection is asked side by side."""
-        names = [self._collection_name(number) for number in sorted(class_ids)]
-        found = self._pool.map(lambda name: self._query(name, vector, k), names)
-        best = heapq.nlargest(k, (pair for part in found for pair in part), key=lambda pair: pair[1])
-        return dict(best)
+    def dense(self, vector: list[float], class_ids: frozenset[int], k: int) -> Dense:
+        """The nearest chunks of every permitted collection, which are asked side by side.
+
+        Raises `ChromaUnavailable` at the deadline at the latest, and at once while another question's failure is new.
+        """
+        names = {self._collection_name(number): number for number in sorted(class_ids)}
+        parts = self._ask(names, vector, k)
+        is_whole = True
+        for again in (True, False):
+            gone = {name for name, part in parts.items() if part is None}
+            # Most classes without a collection have no documents.
+            if not gone or not self._catalog.has_lost_vectors([names[name] for name in gone], gone):
+                break
+            if again:  # it may have been made meanwhile
+                parts |= self._ask(gone, vector, k)
+            else:
+                is_whole = False
+        pairs = (pair for part in parts.values() for pair in part or [])
+        return Dense(dict(heapq.nlargest(k, pairs, key=lambda pair: pair[1])), is_whole)
+
+    def _ask(self, names: Collection[str], vector: list[float], k: int) -> dict[str, _Part]:
+        limit = self._checked_limit()
+        asked = {name: self._pool.submit(self._query, name, vector, k) for name in names}
+        late = {future for future in wait(asked.values(), limit).not_done if not future.cancel()}
+        try:
+            if late or any(future.cancelled() for future in asked.values()):
+                raise ChromaUnavailable(f"the vector store gave no answer in {limit:.0f} s; see `assistant doctor`")
+            parts = {name: future.result() for name, future in asked.items()}
+        except ChromaUnavailable as error:
+            with self._lock:
+                self._failed, self._late = (time.monotonic(), str(error)), self._late | late
+            raise
+        with self._lock:
+            self._failed = None
+        return parts
+
+    def _checked_limit(self) -> float:
+        """How long this question may wait. Raises `ChromaUnavailable` while the last failure is new, or still hangs.
+
+        When it is old, one question tries, and the others go without until that one has had an answer.
+        """
+        with self._lock:
+            self._late = {future for future in self._late if not future.done()}
+            if self._failed and (self._late or time.monotonic() - self._failed[0] < _REST_SECONDS):
+                raise ChromaUnavailable(self._failed[1])
+            if self._failed:
+                self._failed = (time.monotonic(), self._failed[1])
+            limit, self._limit = self._limit, _DEADLINE_SECONDS
+            return limit
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _query(self, name: str, vector: list[float], k: int) -> list[tuple[str, float]]:
+    def _query(self, name: str, vector: list[float], k: int) -> _Part:
         import httpx
         from chromadb.errors import ChromaError, NotFoundError
         from llama_index.core.vector_stores.types import VectorStoreQuery
@@ -64,19 +128,19 @@ class Search:
             except NotFoundError:
                 self._stores.pop(name, None)  # the collection was made anew, or the server was restarted elsewhere
                 if attempt == 2:
-                    return []
+                    return None
             except (httpx.HTTPError, ChromaError) as error:
                 self._stores.clear()
                 if attempt == 2:
                     raise ChromaUnavailable(f"the vector store failed: {error}; see `assistant doctor`") from error
             else:
                 return list(zip(found.ids or [], found.similarities or [], strict=True))
-        return []
+        return None
 
     def _store(self, name: str) -> ClassVectorStore:
         from assistant.parts.vector_stores import ClassVectorStore
 
-        client = self._chroma.client()
+        client = self._chroma.client(QUESTION_SECONDS)
         if name not in self._stores:
             self._stores[name] = ClassVectorStore(
                 chroma_collection=client.get_collection(name, embedding_function=None)

@@ -174,8 +174,11 @@ def _checked(yaml_file: YamlFile) -> PipelineSpec:
     try:
         return PipelineSpec.model_validate(yaml_file.data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelled key comes first: what is "missing" then is what was meant
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         location: Location = tuple(first["loc"])
+        if first["type"] == "missing":
+            raise yaml_file.error(location, f"'{location[-1]}' is missing") from error
         if first["type"] == "extra_forbidden":
             known = _known_keys(location[:-1])
             raise yaml_file.error(

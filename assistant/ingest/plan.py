@@ -74,8 +74,12 @@ def make_plan(
         seen.add(item.path)
         row = known.get(item.path)
         access_class = pipeline.access_class(item.path)
-        if item.problem or access_class is None:
+        if access_class is None or (item.problem and not item.unreachable):
             plan.refused.append(Refusal(item, row, item.problem or NO_RULE, withdraw=True))
+        elif item.problem:
+            if row is not None and row.class_id is not None and row.chunks and classes[row.class_id] != access_class:
+                plan.moved.append((row, access_class))
+            plan.refused.append(Refusal(item, row, item.problem, withdraw=False))
         elif row is None:
             fresh.append(item)
         else:

@@ -16,7 +16,7 @@ from assistant.index.keyword import KeywordIndex
 from assistant.index.writer import Writer
 from assistant.ingest.lock import one_at_a_time
 from assistant.ingest.pipeline import Pipeline
-from assistant.ingest.plan import Plan, Work, make_plan
+from assistant.ingest.plan import NO_RULE, Plan, Work, make_plan
 from assistant.ingest.reading import Page, ReadTask, read_all
 from assistant.ingest.report import Failure, IngestReport
 from assistant.ingest.sources import SourceItem, scan
@@ -77,7 +77,7 @@ class IngestService:
                 items = scan(pipeline) if items is None else items
                 plan = make_plan(pipeline, items, rows, self._catalog.classes(), limits=self._limits)
                 _count(report, plan, items)
-                self._guard(pipeline, plan, rows, accept_deletions)
+                self._guard(pipeline, source, plan, rows, accept_deletions)
             if not dry_run:
                 with report.stage("store"):
                     self._withdraw(pipeline, source, plan, report)
@@ -231,9 +231,17 @@ class IngestService:
                     f"{pipeline.file}: chunk_size {size} is more than the embedding model reads ({window} tokens)"
                 )
 
-    def _guard(self, pipeline: Pipeline, plan: Plan, rows: list[DocumentRow], accept_deletions: bool) -> None:
+    def _guard(
+        self, pipeline: Pipeline, source: str, plan: Plan, rows: list[DocumentRow], accept_deletions: bool
+    ) -> None:
         """An unmounted share looks like an empty folder: it must not empty the index."""
-        lost = len(plan.deleted)
+        if source and (unnamed := sum(refusal.error == NO_RULE for refusal in plan.refused)):
+            raise PipelineError(
+                f"{unnamed} files of {source} have no access rule in {pipeline.file}: say whose they are with "
+                "--department NAME (and --level N). Nothing was changed"
+            )
+        rows = [row for row in rows if row.chunks]
+        lost = sum(row.chunks > 0 for row in plan.deleted)
         too_many = lost > self._settings.max_delete_share * len(rows) and (lost >= 5 or lost == len(rows))
         if lost and too_many and not accept_deletions:
             raise PipelineError(

@@ -30,6 +30,7 @@ class SourceItem:
     size: int
     mtime_ns: int
     problem: str | None = None
+    unreachable: bool = False  # the problem may pass: an earlier version stays
     documents: list[Document] = field(default_factory=list)
 
     def sha256(self) -> str:
@@ -74,7 +75,7 @@ def _files(pipeline: Pipeline) -> Iterator[SourceItem]:
             location = Path(folder) / name
             path = _composed(location, root)
             if pipeline.includes(path):
-                yield _file(path, location, root)
+                yield _file(pipeline, path, location, root)
         for name in folders:
             location = Path(folder) / name
             path = _composed(location, root)
@@ -100,7 +101,7 @@ def _is_another(twin: Path, location: Path) -> bool:
         return False
 
 
-def _file(path: str, location: Path, root: Path) -> SourceItem:
+def _file(pipeline: Pipeline, path: str, location: Path, root: Path) -> SourceItem:
     if path != _printable(path):  # the location can be neither stored nor shown
         return SourceItem(_printable(path), None, 0, 0, problem="its name is not valid UTF-8: rename it")
     written = location.relative_to(root).as_posix()
@@ -111,9 +112,14 @@ def _file(path: str, location: Path, root: Path) -> SourceItem:
         real = location.resolve(strict=True)
         stat = real.stat()
     except (OSError, RuntimeError) as error:
-        return SourceItem(path, location, 0, 0, problem=f"it can't be opened: {getattr(error, 'strerror', error)}")
+        problem = f"it can't be opened: {getattr(error, 'strerror', error)}"
+        return SourceItem(path, location, 0, 0, problem=problem, unreachable=True)
     if not real.is_relative_to(root):
         return SourceItem(path, location, 0, 0, problem="it is a link out of the source folder")
+    target = _composed(real, root)
+    if target != path and (pipeline.excludes(target) or pipeline.access_class(target) != pipeline.access_class(path)):
+        # whoever may write into one folder could publish another one
+        return SourceItem(path, location, 0, 0, problem="it is a link to a file of another access class")
     if not real.is_file():
         return SourceItem(path, location, 0, 0, problem="it is not a regular file")
     return SourceItem(path, location, stat.st_size, stat.st_mtime_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -47,8 +48,9 @@ def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[
             parts = run_transformations(whole, pipeline.transformations)
     except (ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
         raise DocumentError(f"it could not be cut into passages: {str(error)[:300] or type(error).__name__}") from error
-    texts = [(part.get_content().strip(), part.metadata) for part in parts]
-    if not any(text for text, _ in texts):
+    # a ruling line alone is no passage
+    texts = [(text, part.metadata) for part in parts if re.search(r"\w", text := part.get_content().strip())]
+    if not texts:
         raise DocumentError("it has headings only, without text under them")
     return [
         TextNode(
@@ -61,7 +63,7 @@ def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[
             text_template="{metadata_str}\n{content}",
             relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=document.id)},
         )
-        for position, (text, metadata) in enumerate(pair for pair in texts if pair[0])
+        for position, (text, metadata) in enumerate(texts)
     ]
 
 

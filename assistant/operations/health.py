@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
@@ -13,11 +15,16 @@ from typing import Any, Literal
 from assistant import __version__
 from assistant.assistant import Assistant
 from assistant.errors import AssistantError
+from assistant.operations.background import Background, StillRunning
 
 State = Literal["ok", "degraded", "down"]
 _SECONDS = 5.0  # for one part: one that hangs must not hang the others
 _LOADING_SECONDS = 120.0  # the command line loads the embedding model first
+_CHROMA_SECONDS = 3.0  # less than a part has, so that its own words are shown
 _LEAST_FREE_BYTES = 1 << 30
+
+_background = Background()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,22 @@ async def examine(assistant: Assistant) -> Health:
         ("bm25", _bm25),
         ("embedding", _embedding),
     )
-    checks = [_timed(name, asyncio.to_thread(check, assistant)) for name, check in local]
-    checks += [
-        _timed(f"llm {model.name}", _llm(assistant, number)) for number, model in enumerate(assistant.chain.models)
-    ]
+    checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
+    checks += [_timed(name, _llm(assistant, number)) for number, name in enumerate(_llm_names(assistant))]
     return Health(tuple(await asyncio.gather(*checks)))
+
+
+def _llm_names(assistant: Assistant) -> list[str]:
+    """One name each: the same model may run at two addresses."""
+    names, seen = [], Counter[str]()
+    for model in assistant.chain.models:
+        seen[model.name] += 1
+        names.append(f"llm {model.name}" + (f" ({seen[model.name]})" if seen[model.name] > 1 else ""))
+    return names
+
+
+async def _apart(assistant: Assistant, name: str, check: Callable[[Assistant], PartHealth]) -> PartHealth:
+    return await _background.run((name, id(assistant)), lambda: check(assistant))
 
 
 async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
@@ -71,8 +89,14 @@ async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
             found = await check
     except TimeoutError:
         found = PartHealth(name, "down", f"no answer in {limit:.0f} s", advice="restart it")
+    except StillRunning as error:
+        found = PartHealth(name, "down", str(error), advice="restart it")
     except AssistantError as error:
         found = PartHealth(name, "down", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a part fails of, the others are to be seen
+        _log.warning("the check of %s failed", name, exc_info=True)
+        reason = str(error).strip().splitlines()
+        found = PartHealth(name, "down", f"{type(error).__name__}: {reason[0]}"[:300] if reason else repr(error))
     latency = round((perf_counter() - start) * 1000, 1)
     return PartHealth(name, found.state, found.detail, found.version, found.advice, latency)
 
@@ -98,8 +122,8 @@ def _database(assistant: Assistant) -> PartHealth:
 
 
 def _chroma(assistant: Assistant) -> PartHealth:
-    assistant.chroma.client()
-    seconds = assistant.chroma.heartbeat()
+    assistant.chroma.client(_CHROMA_SECONDS)  # a dead one is started anew, a frozen one not waited for
+    seconds = assistant.chroma.heartbeat(_CHROMA_SECONDS)
     detail = f"{assistant.chroma.url}, heartbeat {seconds * 1000:.0f} ms"
     return PartHealth("chroma", "ok", detail, assistant.chroma.version())
 
@@ -110,6 +134,8 @@ def _bm25(assistant: Assistant) -> PartHealth:
         return PartHealth("bm25", "down", "nothing is loaded yet", advice="run `assistant ingest`")
     behind = assistant.catalog.chunks_version() - index.version
     detail = f"{len(index.chunks)} passages"
+    if index.store != assistant.catalog.store_id():
+        return PartHealth("bm25", "degraded", f"{detail} of another database", advice="run `assistant ingest`")
     if behind:
         advice = "an ingest is running, or was killed: run `assistant ingest`"
         return PartHealth(

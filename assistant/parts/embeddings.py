@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -60,10 +61,14 @@ def hashed(*, dimensions: int = 256) -> BaseEmbedding:
 
 
 def identity(provider: str, model: str, text_instruction: str = "") -> str:
-    """What decides vectors: model, instruction and, for a folder, its files (of large ones: size, head and tail)."""
-    digest = hashlib.sha256(f"{provider}\n{Path(model).name}{text_instruction}".encode())
+    """What decides vectors: model and instruction. Of a folder its files count (of large ones: size, head and tail)
+    and not where it lies; of a hub's model its whole name and the revision in the local cache.
+    """
     folder = resources.locate(model)
-    if folder is not None and folder.is_dir():
+    is_folder = folder is not None and folder.is_dir()
+    named = Path(model).name if is_folder else f"{model}\n{_revision(model)}\n"
+    digest = hashlib.sha256(f"{provider}\n{named}{text_instruction}".encode())
+    if folder is not None and is_folder:
         for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
             size = file.stat().st_size
             digest.update(f"{file.relative_to(folder).as_posix()}:{size}\n".encode())
@@ -72,6 +77,19 @@ def identity(provider: str, model: str, text_instruction: str = "") -> str:
                 content.seek(max(0, size - _SAMPLE))
                 digest.update(content.read())
     return digest.hexdigest()
+
+
+def _revision(model: str) -> str:
+    """The commit that the local hub cache has of a model, where the loader looks for it; "" when it has none."""
+    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    caches = [os.environ.get("LLAMA_INDEX_CACHE_DIR"), os.environ.get("HF_HUB_CACHE"), str(home / "hub")]
+    names = [model] if "/" in model else [model, f"sentence-transformers/{model}"]
+    for cache in filter(None, caches):
+        for name in names:
+            pointer = Path(cache).expanduser() / f"models--{name.replace('/', '--')}" / "refs" / "main"
+            with suppress(OSError, ValueError):
+                return pointer.read_text("ascii").strip()
+    return ""
 
 
 def tokenizer_of(model: BaseEmbedding) -> Callable[[str], list[int]] | None:

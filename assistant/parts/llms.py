@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 EXTRACTIVE = "extractive"
+_USERINFO = re.compile(r"(?<=://)[^/\s'\"<>]*@")
 
 
 @dataclass(frozen=True)
@@ -118,19 +120,21 @@ class ServedModel:
                         limit = self.settings.token_seconds
                         yield response.delta
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise ModelUnavailable(_silence(self.settings, limit)) from error
+            raise ModelUnavailable(without_userinfo(_silence(self.settings, limit))) from error
         except _server_errors() as error:
-            raise ModelUnavailable(_reason(self.settings, error)) from error
+            raise ModelUnavailable(without_userinfo(_reason(self.settings, error))) from error
         if not done:
-            raise ModelUnavailable(f"{self.name} broke off: the connection to {self.settings.url} ended early")
+            reason = f"{self.name} broke off: the connection to {self.settings.url} ended early"
+            raise ModelUnavailable(without_userinfo(reason))
         yield usage
 
     async def status(self) -> ModelStatus:
         try:
             found: ModelStatus = await self._status(self.settings)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-            return ModelStatus(False, f"no answer from {self.settings.url} ({error or type(error).__name__})")
-        return found
+            reason = f"no answer from {self.settings.url} ({str(error) or type(error).__name__})"
+            return ModelStatus(False, without_userinfo(reason))
+        return replace(found, detail=without_userinfo(found.detail))
 
     def warm_up(self) -> None:
         self._make(self.settings)
@@ -163,6 +167,11 @@ class EchoModel:
 
     def warm_up(self) -> None:
         return
+
+
+def without_userinfo(text: str) -> str:
+    """A text whose URLs name no user and no password: reasons are logged, printed and shown."""
+    return _USERINFO.sub("", text)
 
 
 def _server_errors() -> tuple[type[Exception], ...]:

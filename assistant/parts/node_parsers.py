@@ -18,6 +18,7 @@ from assistant.registry import nearest
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 SEPARATOR = " › "
+_LONGEST_PATH = 200  # characters of a path of headings
 
 
 class MarkdownSections(NodeParser):
@@ -36,8 +37,8 @@ class MarkdownSections(NodeParser):
             )  # pages share their document's id
             for section, text in headings.sections(node.get_content(MetadataMode.NONE), last_page=last):
                 title = node.metadata.get("title")
-                names = [name for name in section if name != title]
-                part = TextNode(text=text, metadata={**node.metadata, "section": SEPARATOR.join(names)})
+                path = _fitting([name for name in section if name != title])
+                part = TextNode(text=text, metadata={**node.metadata, "section": path})
                 part.relationships = dict(node.relationships)
                 part.excluded_embed_metadata_keys = list(node.excluded_embed_metadata_keys)
                 part.excluded_llm_metadata_keys = list(node.excluded_llm_metadata_keys)
@@ -60,9 +61,9 @@ class _Headings:
         lines: list[str] = []
         fenced = False
         for line in text.split("\n"):
-            fenced ^= line.lstrip().startswith("```")
+            fenced ^= _is_fence(line)
             heading = None if fenced else _HEADING.match(line)
-            if heading is None:
+            if heading is None or len(heading[2]) > _LONGEST_PATH:  # a paragraph that a converter took for a heading
                 lines.append(line)
                 continue
             self._finish(lines, found, next_level=len(heading[1]))
@@ -86,9 +87,26 @@ class _Headings:
         self._bare = True
 
 
+def _fitting(names: list[str]) -> str:
+    """A path of headings, shortened from its outer end: it is embedded with every chunk and must leave room for it."""
+    while len(names) > 1 and len(SEPARATOR.join(names)) > _LONGEST_PATH:
+        names = names[1:]
+    return SEPARATOR.join(names)
+
+
+def _is_fence(line: str) -> bool:
+    """Whether a code block begins or ends here; one that also ends on its line does neither."""
+    fence = re.match(r"\s*(`{3,}|~{3,})", line)
+    return fence is not None and fence[1] not in line[fence.end() :]
+
+
 def first_heading(text: str) -> str | None:
-    """The first heading of the highest level among the first lines: a document's title."""
-    headings = [match for line in text.split("\n")[:60] if (match := _HEADING.match(line))]
+    """The first heading of the highest level among the first lines, code left out: a document's title."""
+    headings, fenced = [], False
+    for line in text.split("\n")[:60]:
+        fenced ^= _is_fence(line)
+        if not fenced and (match := _HEADING.match(line)):
+            headings.append(match)
     best = min(headings, key=lambda match: len(match[1]), default=None)
     return plain_heading(best[2]) if best else None
 

@@ -25,6 +25,7 @@ READERS: Registry[BaseReader] = Registry("reader")
 VERSION = 1
 
 _EMPTY_FENCE = re.compile(r"```\w*\s*```")
+_FRONT_MATTER = re.compile(r"\A---\n\s*(?:(?:## )?[\w:.-]+: .*\n)+(?:---\n)?")  # what xberg makes of <title> and <meta>
 _ESCAPED = re.compile(r"\\([.\-+()\[\]{}#!_*>|`~])")
 
 
@@ -66,7 +67,7 @@ def html() -> BaseReader:
     def read(file: Path) -> list[tuple[str | None, str]]:
         source = decode(file.read_bytes())
         source = re.sub(r"<meta[^>]+charset[^>]*>", "", source, flags=re.IGNORECASE)
-        return [(None, _xberg(source.encode(), "text/html"))]
+        return [(None, _FRONT_MATTER.sub("", _xberg(source.encode(), "text/html")))]
 
     return CorporateReader(read)
 

@@ -94,7 +94,7 @@ class VectorWriteRow(Base):
 
 
 class CounterRow(Base):
-    """Named counters: `chunks` grows with every change of the chunk table (BM25 compares it)."""
+    """Named numbers, which BM25 compares: `chunks` grows with every change of the chunk table, `store` is random."""
 
     __tablename__ = "counters"
 

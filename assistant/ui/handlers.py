@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ class Handlers:
         asked = question if len(question) <= limit else question[:_SHOWN_OF_TOO_LONG] + " …"
         view = _View([*shown, {"role": "user", "content": safe_markdown(asked)}], language)
         try:
-            principal = self._assistant.users.of_id(request.username)
+            principal = await asyncio.to_thread(self._assistant.users.of_id, request.username)
             yield "", view.pending()
             async with aclosing(self._assistant.ask(question, principal)) as events:
                 sent = 0.0

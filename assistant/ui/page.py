@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.components.chatbot import ChatbotDataMessages, TextMessage
 
 from assistant.assistant import Assistant
 from assistant.ui.handlers import Handlers
@@ -33,6 +34,23 @@ footer { display: none !important; }
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
+def _take_text_only(chat: gr.Chatbot) -> None:
+    """Refuse everything but text on the way in: the shown messages come back from the browser with each question.
+
+    The stock chat makes any component, with any arguments, that a message names. Not by a subclass: Gradio writes a file
+    beside the module of each one.
+    """
+    stock = chat.preprocess
+
+    def preprocess(payload: ChatbotDataMessages | None) -> Any:  # noqa: ANN401 - Gradio's own union
+        parts = [part for message in payload.root for part in message.content] if payload else []
+        if not all(isinstance(part, TextMessage) for part in parts):
+            raise gr.Error("only text is taken here")
+        return stock(payload)
+
+    chat.preprocess = preprocess
+
+
 def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
     """The Gradio page and the look that its mounting wants."""
     handlers = Handlers(assistant)
@@ -46,7 +64,7 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
                 label=words("question"),
                 show_label=False,
                 placeholder=words("ask_placeholder"),
-                lines=2,
+                lines=1,  # Enter sends, Shift+Enter makes a line; with more lines Gradio turns that round
                 max_lines=5,
                 autofocus=True,
                 scale=8,
@@ -67,7 +85,7 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
 
 
 def _chat(words: gr.I18n) -> gr.Chatbot:
-    return gr.Chatbot(
+    chat = gr.Chatbot(
         elem_id="chat",
         label=words("product"),
         show_label=False,
@@ -82,6 +100,8 @@ def _chat(words: gr.I18n) -> gr.Chatbot:
         group_consecutive_messages=True,
         line_breaks=True,
     )
+    _take_text_only(chat)
+    return chat
 
 
 def _connect(

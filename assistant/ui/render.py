@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from assistant.ask.events import Notice, Source, Step
+from assistant.ui.code import split_code
 from assistant.ui.texts import notice_text, texts
 
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
-# Gradio draws mermaid blocks, and those may hold images and links.
-_DIAGRAM = re.compile(r"(`{3,}|~{3,})[^\S\n]*mermaid", re.IGNORECASE)
+# What would begin code that `split_code` has not found; a sign behind a backslash is no code already.
+_CODE_SIGN = re.compile(r"(\\[\\`~])|`|~{3,}")
 # What Markdown makes a link of by itself; the browser shows the entity as the sign that it stands for.
 _ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@(?=[\w-]+\.)", re.IGNORECASE)
 
@@ -32,24 +33,33 @@ def document_link(source: Source) -> str:
 
 
 def safe_markdown(text: str) -> str:
-    """Text of a model or a document: HTML is escaped, images and links are defused; lists, tables, emphasis stay."""
-    text = escape(text, quote=False)
-    text = re.sub(r"^&gt;", ">", text, flags=re.MULTILINE)
-    # inline links, references, and their definitions, which may stand in quotes and lists and run over lines
-    text = text.replace("![", "!\\[").replace("](", "]\\(").replace("][", "]\\[").replace("]:", "]\\:")
-    text = _DIAGRAM.sub(r"\1text", text)
-    return _without_addresses(text)
+    """Text of a model or a document: HTML is escaped, images and links are defused; code, lists, tables, emphasis stay."""
+    return "".join(part if code else _safe(part) for code, part in split_code(text))
 
 
 def answer_markdown(text: str, sources: Sequence[Source]) -> str:
     """The answer with its [n] as links to the passages."""
     links = {source.n: f"[\\[{source.n}\\]]({document_link(source)})" for source in sources}
+    return "".join(part if code else _linked(part, links) for code, part in split_code(text))
+
+
+def _safe(text: str) -> str:
+    """Markdown without code: a backtick that is left is only a sign."""
+    text = escape(text, quote=False)
+    text = re.sub(r"^&gt;", ">", text, flags=re.MULTILINE)
+    # inline links, references, and their definitions, which may stand in quotes and lists and run over lines
+    text = text.replace("![", "!\\[").replace("](", "]\\(").replace("][", "]\\[").replace("]:", "]\\:")
+    text = _CODE_SIGN.sub(lambda sign: sign[1] or "".join(f"&#{ord(one)};" for one in sign[0]), text)
+    return _without_addresses(text)
+
+
+def _linked(text: str, links: Mapping[int, str]) -> str:
     parts = _MARKER.split(text)
-    shown = [safe_markdown(parts[0])]
+    shown = [_safe(parts[0])]
     for number, rest in zip(parts[1::2], parts[2::2], strict=True):
         # "Done![1]" must not become an image, nor a backslash undo the link
         shown[-1] = _BEFORE_LINK.sub(lambda last: f"&#{ord(last[0])};", shown[-1])
-        shown += [links.get(int(number), f"\\[{number}\\]"), safe_markdown(rest)]
+        shown += [links.get(int(number), f"\\[{number}\\]"), _safe(rest)]
     return "".join(shown)
 
 
@@ -76,7 +86,7 @@ def step_markdown(step: Step, language: str) -> str:
 
 
 def notices_markdown(notices: Sequence[Notice], language: str) -> str:
-    return "\n".join(f"> ⓘ {notice_text(notice, language)}" for notice in notices)
+    return "\n".join(f"> {notice_text(notice, language)}" for notice in notices)
 
 
 def safe_inline(text: str) -> str:

@@ -7,20 +7,23 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from assistant.access.principal import Principal
 from assistant.ask.events import Event, Finished, Notice, Sources, Step, Token
+from assistant.ask.language import language_of
 from assistant.assistant import Assistant
-from assistant.contracts import ask_json, notice_json, search_json, source_json, step_json
+from assistant.contracts import Say, ask_json, notice_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
-from assistant.ui.texts import page_language
+from assistant.ui.texts import notice_text, page_language
 from assistant.web.problems import problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
 
 router = APIRouter(prefix="/api", tags=["ask"])
+log = structlog.get_logger("assistant.web")
 _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must pass each event on at once
 
 
@@ -36,7 +39,10 @@ class AskRequest(BaseModel):
 @router.post("/search")
 async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
     """The best passages that the caller may read."""
-    return search_json(body.query, user, await assistant.search(body.query, user, k=body.k))
+    found = await assistant.search(body.query, user, k=body.k)
+    for notice in found.notices:
+        _log(notice)
+    return search_json(body.query, user, found, say=_sayer(body.query))
 
 
 @router.post("/ask", response_class=StreamingResponse)
@@ -51,26 +57,38 @@ async def _events(assistant: Assistant, question: str, user: Principal, language
     try:
         async with aclosing(assistant.ask(question, user)) as events:
             async for event in events:
-                yield _sse(event)
+                yield _sse(event, _sayer(question))
     except AssistantError as error:
-        yield _frame("error", problem(error))
+        yield _frame("error", problem(error, language))
     except Exception as error:  # noqa: BLE001 - the status is sent already: the stream itself must say that it failed
         yield _frame("error", unexpected_problem(error, "/api/ask", language))
 
 
-def _sse(event: Event) -> str:
+def _sse(event: Event, say: Say) -> str:
     match event:
         case Step():
             name, data = "step", step_json(event)
         case Notice():
-            name, data = "notice", dict(notice_json(event))
+            _log(event)
+            name, data = "notice", dict(notice_json(event, say))
         case Sources():
             name, data = "sources", {"sources": [source_json(source) for source in event.sources]}
         case Token():
             name, data = "token", {"text": event.text}
         case Finished():
-            name, data = "finished", ask_json(event)
+            name, data = "finished", ask_json(event, say=say)
     return _frame(name, data)
+
+
+def _sayer(question: str) -> Say:
+    """Sentences in the language of the question."""
+    language = language_of(question)
+    return lambda notice: notice_text(notice, language)
+
+
+def _log(notice: Notice) -> None:
+    """The reason is the operator's: callers get a sentence."""
+    log.warning("answer with a notice", kind=notice.kind, reason=notice.detail)
 
 
 def _frame(name: str, data: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 
+import anyio
 from fastapi import FastAPI, Request
 from starlette.routing import Mount
 
@@ -22,6 +23,7 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.assistant = assistant
     app.state.ready = ready
     app.state.health = health.HealthCache()
+    app.state.password_checks = anyio.CapacityLimiter(2)
     for module in (sign_in, documents, api, health):
         app.include_router(module.router)
     add_error_handlers(app)
@@ -56,6 +58,8 @@ def _with_page(app: FastAPI, assistant: Assistant) -> FastAPI:
         allowed_paths=[],
         **look,
     )
+    # Gradio lets any path be opened until launch(), which a mounted page never has: a signed-in person could read any file.
+    page.has_launched = True
     # What no route of ours takes ends up below the page, and is answered there.
     below = [route.app for route in mounted.routes if isinstance(route, Mount)]
     add_not_found_handler(next(found for found in below if isinstance(found, FastAPI)))

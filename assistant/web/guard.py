@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.errors import NotFound
 from assistant.web.problems import respond, respond_unexpected
 from assistant.web.session import NotSignedIn, principal_or_none
 
@@ -27,6 +29,10 @@ _HEADERS = {
 # The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
 _PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
 _PUBLIC_BELOW = ("/health/", "/assets/", "/static/", "/svelte/")  # the page's own scripts, the same for everyone
+# Nothing is uploaded and no file is shown through Gradio: its doors for that stay shut for everyone.
+_SHUT = re.compile(
+    r"^(/gradio_api)?/(upload|upload_progress|file[=/]|proxy=|stream/|component_server|deep_link|custom_component/)"
+)
 
 
 class Guard:
@@ -76,6 +82,8 @@ async def _refusal(request: Request) -> Response | None:
             "detail": "requests from other sites are refused",
         }
         return JSONResponse(body, 403, media_type="application/problem+json")
+    if _SHUT.match(path):
+        return await respond(request, NotFound("there is nothing here"))
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW) or await principal_or_none(request) is not None:
         return None
     if path == "/" and request.method in ("GET", "HEAD"):

@@ -11,21 +11,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ChromaUnavailable, ConfigError, ModelUnavailable, StorageError
 from assistant.ui.texts import error_text, page_language, texts
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
 
 log = structlog.get_logger("assistant.web")
+_INTERNAL = (StorageError, ChromaUnavailable, ModelUnavailable, ConfigError)
 
 
-def problem(error: AssistantError) -> dict[str, Any]:
-    """The body of a problem document."""
+def problem(error: AssistantError, language: str) -> dict[str, Any]:
+    """The body of a problem document. Reasons with servers and paths go to the log; the caller gets a sentence."""
+    internal = isinstance(error, _INTERNAL)
+    if internal:
+        log.warning("request failed", kind=type(error).__name__, reason=str(error))
     return {
         "type": "about:blank",
         "title": type(error).__name__,
         "status": error.http_status,
-        "detail": str(error),
+        "detail": error_text(error, language) if internal else str(error),
         "retryable": error.retryable,
     }
 
@@ -56,7 +60,7 @@ async def respond(request: Request, error: Exception) -> Response:
         if isinstance(error, NotSignedIn):
             return RedirectResponse("/login", 303)
         return _page(request, error_text(error, _language(request)), error.http_status)
-    return JSONResponse(problem(error), error.http_status, media_type="application/problem+json")
+    return JSONResponse(problem(error, _language(request)), error.http_status, media_type="application/problem+json")
 
 
 async def respond_unexpected(request: Request, error: Exception) -> Response:

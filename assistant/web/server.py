@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import errno
 import gc
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from types import FrameType
 from typing import TYPE_CHECKING
 
+import structlog
+
 from assistant.assistant import Assistant
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, PipelineError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
 from assistant.wiring import build
 
 if TYPE_CHECKING:
     import uvicorn
+
+log = structlog.get_logger("assistant.server")
 
 Say = Callable[[str], None]
 
@@ -27,28 +34,40 @@ def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say)
     import uvicorn
 
     gc.disable()  # importing torch and Gradio makes millions of objects that stay: collecting among them costs 2 s of 9
+    _take_signals(_end_start)
     configure_logs(settings, console=True)
     with bind(settings.server) as listening, build(settings) as assistant:
         _make_first_user(assistant, first_user, say)
         ready = threading.Event()
         server = uvicorn.Server(_config(settings))
 
+        def be_ready() -> None:
+            if not ready.is_set():
+                ready.set()
+                say(f"Ready: {_url(listening)}")
+
         def prepared(done: Future[None]) -> None:
-            gc.freeze()
-            gc.enable()
             if done.exception() is not None:
                 server.should_exit = True  # raised below
-                return
-            ready.set()
-            say(f"Ready: {_url(listening)}")
 
-        preparing = _in_background(lambda: _prepare(assistant, ingest, say), prepared)
+        preparing = _in_background(lambda: _prepare(assistant, ingest, say, be_ready), prepared)
         from assistant.web.app import create_app
 
         server.config.app = create_app(assistant, ready=ready)
+        _take_signals(lambda _number, _frame: None)  # from here on they are uvicorn's
         server.run(sockets=[listening])
         if preparing.done():
             preparing.result()
+
+
+def _take_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """uvicorn raises a signal again after its own shutdown: left as it is, that would end us before Chroma is stopped."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def _end_start(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(1)
 
 
 def _in_background(work: Callable[[], None], done: Callable[[Future[None]], None]) -> Future[None]:
@@ -68,14 +87,30 @@ def _in_background(work: Callable[[], None], done: Callable[[Future[None]], None
     return future
 
 
-def _prepare(assistant: Assistant, ingest: bool, say: Say) -> None:
-    """Load new documents if asked to, then models and indexes, so that the first question finds them warm."""
-    if ingest:
-        for pipeline in assistant.settings.ingest.pipelines:
-            report = assistant.ingest(pipeline)
-            for line in (report.summary(), *report.problems()):
-                say(line)
-    assistant.warm_up()
+def _prepare(assistant: Assistant, ingest: bool, say: Say, be_ready: Callable[[], None]) -> None:
+    """Warm models and indexes, then load new documents if asked to; ready as soon as there is something to search."""
+    try:
+        assistant.warm_up()
+    finally:
+        gc.freeze()
+        gc.enable()
+    if assistant.catalog.chunk_counts():
+        be_ready()
+    for pipeline in assistant.settings.ingest.pipelines if ingest else []:
+        _ingest(assistant, pipeline, say)
+    be_ready()
+
+
+def _ingest(assistant: Assistant, pipeline: str, say: Say) -> None:
+    """A share that is not mounted must not take the page away from those who ask what is loaded already."""
+    try:
+        report = assistant.ingest(pipeline, waiting=lambda: say("Waiting for another ingest to finish …"))
+    except PipelineError as error:
+        log.error("documents were not loaded", reason=str(error))
+        say(f"Documents were not loaded: {error}")
+        return
+    for line in (report.summary(), *report.problems()):
+        say(line)
 
 
 def _url(listening: socket.socket) -> str:

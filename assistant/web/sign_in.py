@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -29,7 +30,10 @@ async def login(
     name: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    session_id = await run_in_threadpool(assistant.users.sign_in, name, password)
+    # few at a time: checking a password takes a core for a while, and every request needs one of the threads
+    session_id = await anyio.to_thread.run_sync(
+        assistant.users.sign_in, name, password, limiter=request.app.state.password_checks
+    )
     if session_id is None:
         return _page(request, wrong=True, name=name)
     response = RedirectResponse("/", 303)

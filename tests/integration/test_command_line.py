@@ -113,6 +113,16 @@ def test_mistakes_are_one_line(loaded: Commands, tmp_path: Path) -> None:
     assert "there is no document 'x'" in loaded.refused("documents", "show", "x", code=1)
 
 
+def test_a_folder_is_somebodys(loaded: Commands, tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text("# Записка\n\nТекст записки.", "utf-8")
+    assert "--department NAME" in loaded.refused("ingest", "--source", str(tmp_path), code=2)
+    assert "--level needs --department" in loaded.refused("ingest", "--source", str(tmp_path), "--level", "2", code=2)
+    assert loaded.run("ingest", "--source", str(tmp_path), "--department", "legal", "--level", "2").returncode == 0
+    assert "Nothing was changed" in loaded.refused("ingest", "--source", str(tmp_path), code=2)
+    documents = loaded.json("documents", "list")["documents"]
+    assert [(d["department"], d["level"]) for d in documents if d["path"] == "note.md"] == [("legal", 2)]
+
+
 def test_nothing_loaded_yet(tmp_path: Path) -> None:
     assert "run `assistant ingest`" in Commands(tmp_path).refused("ask", "отпуск?", code=1)
 

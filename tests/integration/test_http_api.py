@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from assistant.settings import Chroma
+from assistant.ui.texts import LANGUAGES
 from assistant.web.app import create_app
 from assistant.wiring import build
 from tests.integration import company
@@ -193,7 +194,8 @@ def test_notices_come_before_the_sources_and_other_departments_stay_hidden(web: 
     finally:
         web.ollama.change(models=(MODEL,))
     assert [name for name, _ in quoted][:3] == ["step", "notice", "sources"]
-    assert quoted[1][1]["kind"] == "extractive"
+    assert quoted[1][1] == {"kind": "extractive", "detail": LANGUAGES["ru"]["notice.extractive"]}
+    assert quoted[-1][1]["notices"] == [quoted[1][1]], "a sentence, and no address of a server"
     assert quoted[-1][1]["model"] == "extractive"
     assert "семи процентов" in quoted[-1][1]["answer"]
     assert "процентов" not in hidden.text
@@ -288,7 +290,8 @@ def test_without_chroma_it_is_unhealthy_and_says_so_while_words_still_find(web: 
     assert health.json()["checks"]["chroma"]["state"] == "down"
     assert str(port) in health.json()["checks"]["chroma"]["detail"]
     assert health.json()["checks"]["bm25"]["state"] == "ok"
-    assert search.json()["notices"][0]["kind"] == "keyword_only"
+    assert search.json()["notices"] == [{"kind": "keyword_only", "detail": LANGUAGES["ru"]["notice.keyword_only"]}]
+    assert str(port) not in search.text + answer.text
     assert search.json()["results"][0]["source"] == "notice.md"
     assert [name for name, _ in events(answer)][:3] == ["step", "notice", "sources"]
     assert events(answer)[-1][1]["model"] == MODEL

@@ -14,6 +14,7 @@ from assistant.access.principal import LOCAL_OPERATOR, AccessClass, Principal
 from assistant.ask.retrieval import METHODS
 from assistant.assistant import Assistant
 from assistant.errors import IndexNotReady, InvalidQuestion
+from assistant.index.search import Dense
 from assistant.settings import Access
 from assistant.wiring import build
 from tests.integration import company
@@ -145,6 +146,28 @@ def test_odd_questions_find_nothing_forbidden(assistant: Assistant, asked: str) 
     for method in METHODS:
         for source in company.search(assistant, asked, person, method=method, k=200).sources:
             assert may_read(person, *CLASSES[int(source.passage.path.partition("/")[0])])
+
+
+@pytest.mark.parametrize("asked", ["\ud83d отпуск", "отпуск \udcff"])
+def test_half_of_a_character_does_no_harm(assistant: Assistant, asked: str) -> None:
+    """JSON may carry it; neither a tokenizer nor a database takes it."""
+    assert company.search(assistant, asked, LOCAL_OPERATOR).sources
+    assistant.retriever.checked(asked).encode()
+
+
+def test_what_may_not_be_read_moves_no_score(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a document that is just being moved the indexes still have the old class."""
+    person, search = Principal("s", "Sales", departments=frozenset({"sales"})), assistant.retriever._search
+    before = [(source.passage.chunk, source.score) for source in _all(assistant, person, "hybrid")]
+    forbidden = next(
+        source.passage.chunk
+        for source in _all(assistant, LOCAL_OPERATOR, "vector")
+        if source.passage.access_class.department == "hr"
+    )
+    sparse, dense = search.sparse, search.dense
+    monkeypatch.setattr(search, "sparse", lambda *given: {forbidden: 1000.0} | sparse(*given))
+    monkeypatch.setattr(search, "dense", lambda *given: Dense(dense(*given).found | {forbidden: -1.0}))
+    assert [(source.passage.chunk, source.score) for source in _all(assistant, person, "hybrid")] == before
 
 
 @pytest.mark.parametrize("asked", ["", " \n\t ", "\0", "word " * 801])

@@ -58,6 +58,13 @@ class AssistantProcess:
                 self.process.kill()
                 self.process.wait(10)
 
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        """Until a line with that text was printed."""
+        deadline = time.monotonic() + seconds
+        while not any(text in line for line in list(self.output)):
+            assert time.monotonic() < deadline, "".join(self.output)
+            time.sleep(0.05)
+
     def _read(self, ready: threading.Event) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:

@@ -216,7 +216,9 @@ def body_length(file: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) ->
 
 
 def test_a_broad_except_stands_at_the_edges_only() -> None:
-    """The command line, the HTTP handler, the page, and each file that is read; elsewhere it cleans up and raises again."""
+    """The command line, the HTTP handler, the page, each file that is read, and each part whose health is looked at:
+    one that fails must not hide the others. Elsewhere it cleans up and raises again.
+    """
     wrong = [
         place(file, node.body[0])
         for file in FILES
@@ -225,6 +227,7 @@ def test_a_broad_except_stands_at_the_edges_only() -> None:
         and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
         and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
         and part(file) not in ("cli", "web", "ui")
-        and file != PACKAGE / "ingest/reading.py"
+        and str(file.relative_to(PACKAGE))
+        not in ("ingest/reading.py", "operations/health.py", "operations/background.py")
     ]
     assert wrong == []

@@ -9,12 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from assistant.access.principal import AccessClass
 from assistant.errors import StorageError
 from assistant.index.catalog import Catalog
-from assistant.records.database import Database
+from assistant.records.database import Database, _reason
 from assistant.records.tables import Base, ChunkRow, CounterRow
 
 
@@ -106,8 +106,50 @@ def test_foreign_keys_hold(database: Database) -> None:
         with database.transaction() as session:
             session.add(ChunkRow(id="c", document_id="none", class_id=1, position=0, section="", text="x"))
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(StorageError, match="FOREIGN KEY constraint failed") as caught:
         add_orphan()
+    assert isinstance(caught.value.__cause__, IntegrityError)
+
+
+def test_what_was_to_be_stored_is_in_no_message(database: Database) -> None:
+    def add_twice() -> None:
+        with database.transaction() as session:
+            session.execute(text("INSERT INTO counters VALUES (:name, 1), (:name, 2)"), {"name": "secret"})
+
+    with pytest.raises(StorageError, match="UNIQUE constraint failed") as caught:
+        add_twice()
+    assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "told"),
+    [
+        (IntegrityError, "duplicate key\nDETAIL:  Key (name)=(secret) already exists.", "duplicate key"),
+        (DataError, "invalid input syntax: secret", "Exception"),
+    ],
+)
+def test_values_that_postgresql_quotes_are_in_no_message(kind: type, said: str, told: str) -> None:
+    assert _reason(kind(None, None, Exception(said))) == told
+
+
+@pytest.mark.parametrize(("query", "seconds"), [("", 5), ("?connect_timeout=9", 9)])
+def test_a_postgresql_that_is_silent_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, query: str, seconds: int
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    given: dict[str, object] = {}
+
+    def connect(*_: object, **options: object) -> None:
+        given.update(options)
+        raise psycopg.OperationalError("silent")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    with (
+        pytest.raises(StorageError, match="silent"),
+        Database(f"postgresql+psycopg://x@h/d{query}").transaction() as one,
+    ):
+        one.connection()
+    assert int(str(given["connect_timeout"])) == seconds
 
 
 def test_readers_do_not_wait_for_a_writer(database: Database, tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def test_provider_name_and_instruction_matter() -> None:
     assert len({identity(*arguments) for arguments in made}) == len(made)
 
 
+@pytest.mark.parametrize("name", ["acme/model", "model"])
+def test_the_whole_name_of_a_hubs_model_and_its_revision_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("LLAMA_INDEX_CACHE_DIR", str(tmp_path))
+    before = identity("huggingface", name)
+    assert before != identity("huggingface", "other/model")
+    folder = tmp_path / f"models--{'acme' if '/' in name else 'sentence-transformers'}--model" / "refs"
+    folder.mkdir(parents=True)
+    found = {before}
+    for revision in ("1" * 40, "2" * 40):
+        (folder / "main").write_text(revision)
+        found.add(identity("huggingface", name))
+    assert len(found) == 3
+
+
 def test_the_fake_embedding_is_made_of_words() -> None:
     fake = EMBEDDINGS.build("hash", dimensions=64)
     vector, other, empty = fake.get_text_embedding_batch(["отпуск 28 дней", "28 дней отпуск", ""])

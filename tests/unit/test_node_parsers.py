@@ -51,6 +51,18 @@ def test_a_heading_that_leads_nowhere_is_its_own_text() -> None:
     ]
 
 
+def test_a_title_is_not_taken_from_code() -> None:
+    assert first_heading("```sh\n# apt update\n```\n\n## Установка") == "Установка"
+    assert first_heading("```inline```\n# Установка") == "Установка"
+
+
+def test_a_paragraph_is_no_heading_and_a_long_path_is_shortened() -> None:
+    long = "слово " * 60
+    assert sections(f"# А\n\n## {long}\n\nТекст") == [("А", f"## {long}\n\nТекст")]
+    deep = sections(f"# {'а' * 150}\n\n## {'б' * 150}\n\nТекст")
+    assert deep == [("б" * 150, "Текст")]
+
+
 def test_documents_do_not_share_a_path() -> None:
     documents = [Document(id_="a", text="# Отпуск\n\nобщее"), Document(id_="b", text="без заголовка")]
     assert [node.metadata["section"] for node in MarkdownSections()(documents)] == ["Отпуск", ""]

@@ -29,7 +29,11 @@ MISTAKES = [
     # what is written instead of what, what the message says
     ("include:", "inklude:", "unknown key 'inklude': did you mean include?"),
     ("{directory: docs}", "{dirctory: docs}", "unknown key 'dirctory': did you mean directory?"),
-    ('{match: "/hr/**", department: hr}', "{match: /x, departmnt: hr}", "access.1.department: Field required"),
+    (
+        '{match: "/hr/**", department: hr}',
+        "{match: /x, departmnt: hr}",
+        "unknown key 'departmnt': did you mean department?",
+    ),
     ("department: hr}", "department: hr, levl: 2}", "unknown key 'levl': did you mean level?"),
     (".md: markdown", ".md: markdwon", "unknown reader 'markdwon': did you mean markdown?"),
     (".md: markdown", ".md: {markdown: {pages: 3}}", "reader 'markdown' has no option 'pages'; known: none"),
@@ -74,7 +78,7 @@ def test_a_mistake_names_file_line_and_what_is_right(tmp_path: Path, old: str, n
     [
         ("", "line 1: a pipeline is written as `key: value`"),
         ("- a\n- b\n", "line 1: a pipeline is written as `key: value`"),
-        (RECIPE.replace("source: {directory: docs}\n", ""), "line 1: source: Field required"),
+        (RECIPE.replace("source: {directory: docs}\n", ""), "line 1: 'source' is missing"),
         (
             re.sub(r"access:\n.*?(?=metadata)", "access: []\n", RECIPE, flags=re.S),
             "access: List should have at least 1",

