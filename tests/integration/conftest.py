@@ -1,15 +1,18 @@
-"""Sites to test on: one loaded once, and copies of it."""
+"""Sites to test on: one loaded once, and copies of it; and a Chroma server with its users."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from assistant.index.chroma_server import ChromaServer
 from assistant.wiring import build
 from tests.integration import company
+from tests.integration.chroma_sites import Make, User, servers_of
 from tests.integration.company import Site
 
 
@@ -36,3 +39,42 @@ def place(loaded: Path, tmp_path: Path) -> Path:
 def site(place: Path) -> Iterator[Site]:
     with build(company.settings(place / "storage")) as assistant:
         yield Site(place / "docs", place / "company.yaml", assistant)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Path]:
+    """A name as people give them; and nothing may be left running over it."""
+    folder = tmp_path / "Хранилище 1"
+    yield folder
+    left = servers_of(folder)
+    for process in left:
+        process.kill()
+    assert not left
+
+
+@pytest.fixture
+def make(storage: Path) -> Iterator[Make]:
+    made: list[ChromaServer] = []
+
+    def _make(**changes: Any) -> ChromaServer:
+        options: dict[str, Any] = {"mode": "managed", "host": "127.0.0.1", "port": 0, "path": storage}
+        made.append(ChromaServer(**options | changes))
+        return made[-1]
+
+    yield _make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def user(storage: Path) -> Iterator[Callable[..., User]]:
+    made: list[User] = []
+
+    def _user(port: int = 0, **popen: Any) -> User:
+        made.append(User(storage, port, **popen))
+        return made[-1]
+
+    yield _user
+    for each in made:
+        if each.process.poll() is None:
+            each.end()
