@@ -1,4 +1,7 @@
-"""One running assistant without a language model, and one Chromium, for all browser tests."""
+"""One running assistant without a language model, and one Chromium, for all browser tests.
+
+Both end with this package: Playwright keeps an event loop running in this thread, and asyncio's own tests come next.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from tests.conftest import need
 from tests.servers.assistant_process import AssistantProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     need(Path(CHROMIUM).exists(), "chromium (apt-get install chromium)")
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quoting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AssistantProcess]:
     """The default profile on a machine without a language model."""
     no_model = (
