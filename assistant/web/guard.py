@@ -82,10 +82,10 @@ async def _refusal(request: Request) -> Response | None:
             "detail": "requests from other sites are refused",
         }
         return JSONResponse(body, 403, media_type="application/problem+json")
-    if _SHUT.match(path):
-        return await respond(request, NotFound("there is nothing here"))
-    if path in _PUBLIC or path.startswith(_PUBLIC_BELOW) or await principal_or_none(request) is not None:
+    if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
+    if await principal_or_none(request) is not None:
+        return await respond(request, NotFound("there is nothing here")) if _SHUT.match(path) else None
     if path == "/" and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
     return await respond(request, NotSignedIn("sign in first: open /login"))

@@ -79,7 +79,7 @@ def test_ids_are_no_paths(web: Web) -> None:
     ("path", "kind", "shown"),
     [
         ("it/VPN.pdf", "application/pdf", "inline"),
-        ("hr/hiring.txt", "text/plain; charset=utf-8", "inline"),
+        ("hr/hiring.txt", "application/octet-stream", "attachment"),
         ("notice.md", "application/octet-stream", "attachment"),
         ("it/passwords.docx", "application/octet-stream", "attachment"),
         ("it/почта.html", "application/octet-stream", "attachment"),
