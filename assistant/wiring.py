@@ -15,7 +15,7 @@ from assistant.index.catalog import Catalog
 from assistant.index.chroma_server import ChromaServer
 from assistant.records.database import Database
 from assistant.records.users import Users
-from assistant.settings import Settings
+from assistant.settings import Llm, Settings
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -158,28 +158,35 @@ def _chroma(settings: Settings, storage: Path) -> ChromaServer:
     )
 
 
+def _served(settings: Settings) -> list[Llm]:
+    """The language models behind a server; the extractive answerer is none."""
+    from assistant.parts.llms import EXTRACTIVE
+
+    return [llm for llm in settings.llms if llm.provider != EXTRACTIVE]
+
+
 def _chain(settings: Settings) -> Chain:
     from assistant.ask.chain import Chain
-    from assistant.parts.llms import EXTRACTIVE, LLMS
+    from assistant.parts.llms import LLMS
 
-    models = [LLMS.build(llm.provider, settings=llm) for llm in settings.llms if llm.provider != EXTRACTIVE]
+    models = [LLMS.build(llm.provider, settings=llm) for llm in _served(settings)]
     return Chain(models, retry_seconds=settings.answer.retry_seconds)
 
 
 def _ask(settings: Settings, retriever: Retriever, search: Search, chain: Chain) -> AskService:
     from assistant.ask.prompt import Prompts
     from assistant.ask.service import AskService
-    from assistant.parts.llms import EXTRACTIVE
 
     prompts = Prompts()
-    prompts.check([llm for llm in settings.llms if llm.provider != EXTRACTIVE])
+    served = _served(settings)
+    prompts.check(served)
     return AskService(
         settings=settings.answer,
         retriever=retriever,
         search=search,
         chain=chain,
         prompts=prompts,
-        quotes=any(llm.provider == EXTRACTIVE for llm in settings.llms),
+        quotes=len(served) < len(settings.llms),
     )
 
 

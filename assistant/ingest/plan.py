@@ -77,8 +77,8 @@ def make_plan(
         if access_class is None or (item.problem and not item.unreachable):
             plan.refused.append(Refusal(item, row, item.problem or NO_RULE, withdraw=True))
         elif item.problem:
-            if row is not None and row.class_id is not None and row.chunks and classes[row.class_id] != access_class:
-                plan.moved.append((row, access_class))
+            if row is not None:
+                _plan_move(plan, row, access_class, classes)
             plan.refused.append(Refusal(item, row, item.problem, withdraw=False))
         elif row is None:
             fresh.append(item)
@@ -98,8 +98,7 @@ def _plan_known(
     classes: dict[int, AccessClass],
     fingerprint: str,
 ) -> None:
-    if row.class_id is not None and row.chunks and classes[row.class_id] != access_class:
-        plan.moved.append((row, access_class))  # first of all: also for a file that can't be opened now
+    _plan_move(plan, row, access_class, classes)  # first of all: also for a file that can't be opened now
     same_stat = (row.size, row.mtime_ns) == (item.size, item.mtime_ns) and item.location is not None
     try:
         sha256 = row.sha256 if same_stat and row.sha256 else item.sha256()
@@ -117,6 +116,12 @@ def _plan_known(
         plan.still_failing.append(row)
     else:
         plan.unchanged += 1
+
+
+def _plan_move(plan: Plan, row: DocumentRow, access_class: AccessClass, classes: dict[int, AccessClass]) -> None:
+    """What is loaded of the document goes to its new class, if that changed."""
+    if row.class_id is not None and row.chunks and classes[row.class_id] != access_class:
+        plan.moved.append((row, access_class))
 
 
 def _plan_fresh(
@@ -146,8 +151,7 @@ def _plan_fresh(
         row.path, row.location = item.path, str(item.location or "")
         row.size, row.mtime_ns = item.size, item.mtime_ns
         plan.touched.append(row)
-        if row.class_id is not None and classes[row.class_id] != access_class:
-            plan.moved.append((row, access_class))
+        _plan_move(plan, row, access_class, classes)
         plan.unchanged += 1
     plan.deleted = [old for old in gone if old.id not in renamed]
 

@@ -12,6 +12,7 @@ from assistant.assistant import Assistant
 from assistant.errors import AccessDenied
 
 COOKIE = "assistant_session"
+_FOUND = "assistant.principal"
 
 
 def assistant_of(request: Request) -> Assistant:
@@ -21,6 +22,14 @@ def assistant_of(request: Request) -> Assistant:
 
 
 async def principal_or_none(request: Request) -> Principal | None:
+    """Looked up once a request: the guard asks first, then the route or the page."""
+    if _FOUND not in request.scope:
+        request.scope[_FOUND] = await _look_up(request)
+    found: Principal | None = request.scope[_FOUND]
+    return found
+
+
+async def _look_up(request: Request) -> Principal | None:
     session_id = request.cookies.get(COOKIE)
     if not session_id:
         return None

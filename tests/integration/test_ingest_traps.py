@@ -15,6 +15,18 @@ pytestmark = pytest.mark.server
 SALARY = "salary grade nine"
 
 
+def make_stale(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    """Files of that name can't be opened, as on a share that has gone."""
+    resolve = Path.resolve
+
+    def stale(self: Path, strict: bool = False) -> Path:
+        if strict and self.match(pattern):
+            raise OSError(116, "Stale file handle")
+        return resolve(self, strict)
+
+    monkeypatch.setattr(sources.Path, "resolve", stale)
+
+
 def test_a_link_does_not_publish_another_class(site: Site) -> None:
     (site.folder / "it" / "public.md").symlink_to(site.folder / "hr" / "managers" / "grades.md")
     report = site.ingest()
@@ -29,14 +41,7 @@ def test_a_link_within_a_class_is_read(site: Site) -> None:
 
 def test_trouble_with_a_disk_keeps_what_is_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     before = company.indexed(site.assistant)
-    resolve = Path.resolve
-
-    def stale(self: Path, strict: bool = False) -> Path:
-        if strict and self.suffix == ".md":
-            raise OSError(116, "Stale file handle")
-        return resolve(self, strict)
-
-    monkeypatch.setattr(sources.Path, "resolve", stale)
+    make_stale(monkeypatch, "*.md")
     report = site.ingest()
     assert set(company.reasons(report).values()) == {"it can't be opened: Stale file handle"}
     assert company.paths(site.assistant, "отпуск перенос", HR)
@@ -49,14 +54,7 @@ def test_a_stricter_rule_counts_also_while_the_file_cannot_be_opened(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "notice.md" in company.paths(site.assistant, "пропуск гости", STAFF)
-    resolve = Path.resolve
-
-    def stale(self: Path, strict: bool = False) -> Path:
-        if strict and self.name == "notice.md":
-            raise OSError(116, "Stale file handle")
-        return resolve(self, strict)
-
-    monkeypatch.setattr(sources.Path, "resolve", stale)
+    make_stale(monkeypatch, "notice.md")
     site.rules({"/notice.md": ("hr", 2), **company.RULES})
     site.ingest()
     assert "notice.md" not in company.paths(site.assistant, "пропуск гости", STAFF)
