@@ -127,15 +127,41 @@ class IngestLimits(Block):
     memory_mb: PositiveInt = Field(default=3072, description="Address space of a reading worker.")
     file_mb: PositiveInt = Field(default=200, description="Size of a file.")
     unpacked_mb: PositiveInt = Field(default=500, description="Unpacked size of an office file.")
-    pages: PositiveInt = Field(default=3000, description="Pages of a document.")
+    pages: PositiveInt = Field(default=3000, description="Pages, sheets or slides of a document.")
+    nesting: int = Field(default=2, ge=0, description="How deep attachments within attachments are read.")
+    archive_files: PositiveInt = Field(default=5000, description="Files inside an office file or archive.")
+    ocr_page_seconds: PositiveFloat = Field(default=30.0, description="Time the recognition of one page may take.")
     text_chars: PositiveInt = Field(default=20_000_000, description="Text taken from one file.")
+
+
+class Ocr(Block):
+    enabled: bool = Field(default=True, description="Recognise pages that hold no usable text.")
+    languages: list[str] = Field(
+        default=["rus", "eng"], min_length=1, description="Tesseract languages, read together."
+    )
+    dpi: int = Field(default=200, ge=72, le=600, description="Resolution a page is drawn in; more makes it worse.")
+    data: Path | None = Field(
+        default=None, description="Folder of Tesseract's language data; by default where the system has it."
+    )
+
+
+class Watch(Block):
+    debounce_seconds: PositiveFloat = Field(default=2.0, description="Wait until a folder has been quiet for so long.")
+    sweep_minutes: PositiveFloat = Field(default=15.0, description="Compare the whole source this often as well.")
 
 
 class Ingest(Block):
     pipelines: list[str] = Field(
         default=["pipelines/default.yaml"], description="Pipelines run by a bare `assistant ingest`."
     )
-    workers: PositiveInt = Field(default=2, description="Processes that read files.")
+    workers: int = Field(default=0, ge=0, description="Processes that read files; 0 is one for each core.")
+    batch_chunks: PositiveInt = Field(default=1000, description="Passages embedded and stored at once.")
+    keyword_refresh_minutes: PositiveFloat = Field(
+        default=5.0, description="During a long run, how often new documents become findable by their words."
+    )
+    passwords: list[SecretStr] = Field(default=[], description="Passwords tried on encrypted files.")
+    ocr: Ocr = Field(default=Ocr(), description="Recognition of scans.")
+    watch: Watch = Field(default=Watch(), description="`assistant watch`.")
     limits: IngestLimits = Field(default=IngestLimits(), description="Limits on the reading of one file.")
     max_delete_share: float = Field(
         default=0.5,

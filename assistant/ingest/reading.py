@@ -1,22 +1,34 @@
-"""Reading in worker processes with limits: a file that hangs, crashes or eats memory costs only itself."""
+"""Reading in worker processes with limits: a file that hangs, crashes or eats memory costs only itself.
+
+A document's text is read in one task, its pages without usable text are recognised in further ones of a few pages each:
+so a long scan is spread over all cores, and each piece has a time limit of its own.
+"""
 
 from __future__ import annotations
 
 import os
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import DocumentError
+from assistant.ingest import worker
 from assistant.ingest.pipeline import ReaderChoice
-from assistant.settings import IngestLimits
+from assistant.settings import Ingest
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
+
+    from assistant.parts.readers import Part, Reading
+
+_PAGES_A_TASK = 4  # recognised at once
+_WAITING = 64  # documents whose text is held while their pictures wait to be recognised
+_TICK = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -30,40 +42,67 @@ class ReadTask:
 
 @dataclass(frozen=True)
 class Page:
-    """Markdown of a page (label as printed or counted), or of a whole document without pages."""
+    """Markdown of a page, sheet or slide (label as printed or counted), or of a whole document without such."""
 
     label: str | None
     text: str
+    kind: str = "page"
+    confidence: float | None = None  # of OCR, 0-100; None: not by OCR
+    repaired: int = 0  # words whose Latin look-alikes were put back into Cyrillic
 
 
 @dataclass(frozen=True)
 class ReadResult:
     key: str
     pages: list[Page]
+    properties: dict[str, Any] = field(default_factory=dict)  # what the file says of itself: title, author, date …
     error: str | None = None
+    warning: str | None = None  # pages that could not be recognised
 
 
-def read_all(tasks: Iterable[ReadTask], *, workers: int, limits: IngestLimits) -> Iterator[ReadResult]:
-    """Results in the order of the tasks; a bounded number are under way, so memory stays flat."""
+@dataclass
+class _Document:
+    """A document on its way: what was read of it, and its pictures that still wait."""
+
+    task: ReadTask
+    job: worker.Job
+    reading: Reading | None = None
+    recognised: list[Part] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    open_pictures: int = 0
+    crashes: int = 0
+
+
+@dataclass
+class _Step:
+    """One task of a worker: the whole document, or some of its pictures."""
+
+    document: _Document
+    pictures: list[int]  # empty: read it
+    begun: float = field(default_factory=monotonic)
+
+
+Tick = Callable[[str, float], None]  # the document that has been under way longest, and for how many seconds
+
+
+def read_all(
+    tasks: Iterable[ReadTask], *, settings: Ingest, cache: Path | None = None, tick: Tick | None = None
+) -> Iterator[ReadResult]:
+    """Results as they are done; a bounded number is under way, so memory stays flat. Text goes before pictures."""
     queue = iter(tasks)
-    first = list(islice(queue, 1))
-    if not first:
+    first = next(queue, None)
+    if first is None:
         return
-    pool = _pool(workers, limits)
+    workers = settings.workers or os.cpu_count() or 1
+    pool = _pool(workers, settings)
     try:
-        running: list[tuple[ReadTask, ProcessFuture]] = []
-        for task in [*first, *islice(queue, 2 * workers - 1)]:
-            running.append((task, _schedule(pool, task, limits)))
-        while running:
-            task, future = running.pop(0)
-            yield _result(task, future, limits)
-            running += [(later, _schedule(pool, later, limits)) for later in islice(queue, 1)]
+        yield from _Reader(pool, settings, cache, capacity=2 * workers).run(first, queue, tick)
     finally:
         pool.stop()  # not close: whoever stops taking results does not wait for the files under way
         pool.join()
 
 
-def _pool(workers: int, limits: IngestLimits) -> ProcessPool:
+def _pool(workers: int, settings: Ingest) -> ProcessPool:
     import multiprocessing
 
     from pebble import ProcessPool
@@ -72,80 +111,140 @@ def _pool(workers: int, limits: IngestLimits) -> ProcessPool:
     return ProcessPool(
         max_workers=workers,
         max_tasks=200,
-        initializer=_limit_worker,
-        initargs=[limits.memory_mb],
+        initializer=worker.limit_process,
+        initargs=[settings.limits.memory_mb],
         context=multiprocessing.get_context("spawn"),
     )
 
 
-def _schedule(pool: ProcessPool, task: ReadTask, limits: IngestLimits) -> ProcessFuture:
-    arguments = [str(task.location), task.reader.name, task.reader.options, limits.model_dump()]
-    return pool.schedule(_read, args=arguments, timeout=limits.seconds)
+class _Reader:
+    def __init__(self, pool: ProcessPool, settings: Ingest, cache: Path | None, *, capacity: int) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._cache = str(cache) if cache else None
+        self._capacity = capacity
+        self._running: dict[ProcessFuture, _Step] = {}
+        self._pictures: deque[_Step] = deque()
+        self._waiting = 0  # documents with pictures
+
+    def run(self, first: ReadTask, queue: Iterator[ReadTask], tick: Tick | None) -> Iterator[ReadResult]:
+        upcoming: ReadTask | None = first
+        while True:
+            while len(self._running) < self._capacity and (upcoming or self._pictures):
+                if upcoming is not None and (self._waiting < _WAITING or not self._pictures):
+                    self._start(_Step(_Document(upcoming, self._job(upcoming)), []))
+                    upcoming = next(queue, None)
+                else:
+                    self._start(self._pictures.popleft())
+            if not self._running:
+                return
+            done, _ = wait(self._running, timeout=_TICK, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = self._finished(future, self._running.pop(future))
+                if result is not None:
+                    yield result
+            if tick and self._running:
+                oldest = next(iter(self._running.values()))
+                tick(oldest.document.task.key, monotonic() - oldest.begun)
+
+    def _job(self, task: ReadTask) -> worker.Job:
+        return worker.Job(
+            location=str(task.location),
+            reader=task.reader.name,
+            options=task.reader.options,
+            limits=self._settings.limits.model_dump(),
+            ocr=self._settings.ocr.model_dump(mode="json"),
+            passwords=tuple(password.get_secret_value() for password in self._settings.passwords),
+            cache=self._cache,
+        )
+
+    def _start(self, step: _Step) -> None:
+        limits, job = self._settings.limits, step.document.job
+        step.begun = monotonic()
+        if step.pictures:
+            seconds = limits.ocr_page_seconds * len(step.pictures)
+            future = self._pool.schedule(worker.recognise, args=[job, step.pictures], timeout=seconds)
+        else:
+            future = self._pool.schedule(worker.read, args=[job], timeout=limits.seconds)
+        self._running[future] = step
+
+    def _finished(self, future: ProcessFuture, step: _Step) -> ReadResult | None:
+        """The document's result, if this was the last of it."""
+        from pebble import ProcessExpired
+
+        document = step.document
+        try:
+            found = future.result()
+        except ProcessExpired:
+            document.crashes += 1
+            if document.crashes == 1:  # it may have been the one before it that broke the worker
+                self._start(step)
+                return None
+            return self._failed(step, "the reader crashed on it")
+        except FutureTimeoutError:
+            return self._failed(step, self._too_slow(step))
+        except MemoryError:
+            limit = self._settings.limits.memory_mb
+            return self._failed(step, f"reading needs more than {limit} MB (ingest.limits.memory_mb)")
+        except DocumentError as error:
+            return self._failed(step, str(error))
+        except Exception as error:  # noqa: BLE001 - one file's failure, whatever it is, must not stop the others
+            return self._failed(step, f"the reader failed on it: {type(error).__name__}: {error}"[:500])
+        if step.pictures:
+            document.recognised += found
+            return self._less(document, len(step.pictures))
+        document.reading = found
+        return self._queue_pictures(document)
+
+    def _queue_pictures(self, document: _Document) -> ReadResult | None:
+        assert document.reading is not None
+        pictures = [part.picture for part in document.reading.parts if part.picture is not None]
+        if not pictures or not self._settings.ocr.enabled:
+            return _result(document)
+        document.open_pictures = len(pictures)
+        self._waiting += 1
+        for start in range(0, len(pictures), _PAGES_A_TASK):
+            self._pictures.append(_Step(document, pictures[start : start + _PAGES_A_TASK]))
+        return None
+
+    def _failed(self, step: _Step, reason: str) -> ReadResult | None:
+        document = step.document
+        if not step.pictures:
+            return ReadResult(document.task.key, [], error=reason)
+        if len(step.pictures) > 1:  # only the page that is at fault is lost
+            self._pictures.extend(_Step(document, [picture]) for picture in step.pictures)
+            return None
+        if reason not in document.problems:
+            document.problems.append(reason)
+        return self._less(document, 1)
+
+    def _less(self, document: _Document, pictures: int) -> ReadResult | None:
+        document.open_pictures -= pictures
+        if document.open_pictures:
+            return None
+        self._waiting -= 1
+        return _result(document)
+
+    def _too_slow(self, step: _Step) -> str:
+        limits = self._settings.limits
+        if step.pictures:
+            return (
+                f"recognition took longer than {limits.ocr_page_seconds:.0f} s a page (ingest.limits.ocr_page_seconds)"
+            )
+        return f"reading took longer than {limits.seconds:.0f} s (ingest.limits.seconds)"
 
 
-def _result(task: ReadTask, future: ProcessFuture, limits: IngestLimits) -> ReadResult:
-    from pebble import ProcessExpired
+def _result(document: _Document) -> ReadResult:
+    from assistant.parts.readers.base import with_recognised
 
-    try:
-        pages = [Page(label, text) for label, text in future.result()]
-    except FutureTimeoutError:
-        return ReadResult(task.key, [], f"reading took longer than {limits.seconds:.0f} s (ingest.limits.seconds)")
-    except ProcessExpired:
-        return ReadResult(task.key, [], "the reader crashed on it")
-    except MemoryError:
-        return ReadResult(task.key, [], f"reading needs more than {limits.memory_mb} MB (ingest.limits.memory_mb)")
-    except DocumentError as error:
-        return ReadResult(task.key, [], str(error))
-    except Exception as error:  # noqa: BLE001 - one file's failure, whatever it is, must not stop the others
-        return ReadResult(task.key, [], f"the reader failed on it: {type(error).__name__}: {error}"[:500])
-    return ReadResult(task.key, pages)
+    assert document.reading is not None
+    parts = with_recognised(document.reading.parts, document.recognised)
+    pages = [Page(part.label, part.text, part.kind, part.confidence, part.repaired) for part in parts]
+    problem = "; ".join(document.problems)
+    if not any(page.text.strip() for page in pages):
+        return ReadResult(document.task.key, [], error=problem or _NO_TEXT)
+    warning = f"not all of its pages could be recognised: {problem}" if problem else None
+    return ReadResult(document.task.key, pages, document.reading.properties, warning=warning)
 
 
-def _limit_worker(memory_mb: int) -> None:
-    """Runs once in each worker."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # no library fetches models when it fails to read a file
-    os.environ["OMP_THREAD_LIMIT"] = "1"
-    os.nice(5)
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    wanted = {
-        resource.RLIMIT_AS: memory_mb << 20,
-        resource.RLIMIT_FSIZE: 256 << 20,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, value in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # the machine's own limit may be lower
-        resource.setrlimit(kind, (value, value))
-
-
-def _read(
-    location: str, reader: str, options: dict[str, Any], limits_dict: dict[str, Any]
-) -> list[tuple[str | None, str]]:
-    """Runs in a worker. Plain strings go back: no class of a parser library crosses the border."""
-    from assistant.parts.readers import READERS
-
-    limits = IngestLimits.model_validate(limits_dict)
-    file = Path(location)
-    _guard_size(file, limits)
-    documents = READERS.build(reader, **options).load_data(file)
-    if len(documents) > limits.pages:
-        raise DocumentError(f"it has more than {limits.pages} pages (ingest.limits.pages)")
-    if sum(len(document.text) for document in documents) > limits.text_chars:
-        raise DocumentError(f"it holds more than {limits.text_chars} characters (ingest.limits.text_chars)")
-    return [(document.metadata.get("page_label"), document.text) for document in documents]
-
-
-def _guard_size(file: Path, limits: IngestLimits) -> None:
-    size = file.stat().st_size
-    if size == 0:
-        raise DocumentError("the file is empty")
-    if size > limits.file_mb << 20:
-        raise DocumentError(f"it is larger than {limits.file_mb} MB (ingest.limits.file_mb)")
-    if file.suffix.lower() in (".docx", ".pptx", ".xlsx", ".odt") and zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > limits.unpacked_mb << 20:
-            raise DocumentError(f"it unpacks to more than {limits.unpacked_mb} MB (ingest.limits.unpacked_mb)")
+_NO_TEXT = "no text was found in it (empty, or pictures without text)"

@@ -157,7 +157,7 @@ class IngestService:
             elif reader is not None:
                 tasks.append(ReadTask(task.item.path, task.item.location, reader))
         by_path = {task.item.path: task for task in work}
-        results = read_all(tasks, workers=self._settings.workers, limits=self._settings.limits)
+        results = read_all(tasks, settings=self._settings)
         while True:
             with report.stage("read"):
                 result = next(results, None)
@@ -173,7 +173,7 @@ class IngestService:
 
         if not any(page.text.strip() for page in pages):
             return "no text was found in it"
-        if _changed_meanwhile(task.item):
+        if task.item.changed_meanwhile():
             row.fingerprint = ""  # so that the next run takes it, also when only its time changed
             return "it changed while it was read: the next run takes it"
         had_chunks = row.chunks
@@ -260,16 +260,6 @@ def _count(report: IngestReport, plan: Plan, items: list[SourceItem]) -> None:
     if report.dry_run:
         report.updated = sum(task.row is not None for task in plan.work)
         report.added = len(plan.work) - report.updated
-
-
-def _changed_meanwhile(item: SourceItem) -> bool:
-    if item.location is None:
-        return False
-    try:
-        stat = item.location.stat()
-    except OSError:
-        return True
-    return (stat.st_size, stat.st_mtime_ns) != (item.size, item.mtime_ns)
 
 
 def _ids(pipeline: str, source: str, path: str) -> Iterator[str]:

@@ -32,6 +32,21 @@ class SourceItem:
     problem: str | None = None
     unreachable: bool = False  # the problem may pass: an earlier version stays
     documents: list[Document] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)  # of a file beside it, or of rules; known before it is read
+
+    def local_file(self) -> Path | None:
+        """Where it can be read; a remote one is fetched first. None for what a reader has loaded. Raises `DocumentError`."""
+        return self.location
+
+    def changed_meanwhile(self) -> bool:
+        """Whether a local file is not the one that was scanned any more."""
+        if self.location is None:
+            return False
+        try:
+            stat = self.location.stat()
+        except OSError:
+            return True
+        return (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns)
 
     def sha256(self) -> str:
         """Of the content. Raises `DocumentError` when the file can't be read."""

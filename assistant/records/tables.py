@@ -58,7 +58,10 @@ class DocumentRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(64), default="")
     version: Mapped[str] = mapped_column(String(40), default="")
     pages: Mapped[int | None]
+    ocr_pages: Mapped[int] = mapped_column(default=0, server_default="0")
     chunks: Mapped[int] = mapped_column(default=0)
+    series: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
+    superseded_by: Mapped[str | None] = mapped_column(String(40))
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     status: Mapped[str] = mapped_column(String(20), index=True)
     error: Mapped[str | None] = mapped_column(Text)
@@ -75,6 +78,7 @@ class ChunkRow(Base):
     class_id: Mapped[int] = mapped_column(ForeignKey("access_classes.id"))
     position: Mapped[int]
     page: Mapped[str | None] = mapped_column(String(100))
+    page_kind: Mapped[str] = mapped_column(String(10), default="page", server_default="page")
     section: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str] = mapped_column(Text)
 

@@ -12,7 +12,8 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from assistant.errors import DocumentError
-from assistant.parts.readers import READERS, decode
+from assistant.parts.readers import READERS
+from assistant.parts.readers.text import decode
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10" + bytes(range(256)) * 8
 
