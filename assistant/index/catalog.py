@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
 from assistant.errors import NotFound, StorageError
-from assistant.records.database import Database
+from assistant.index.journal import Write, WriteJournal, chunk_id
 from assistant.records.tables import AccessClassRow, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
+
+__all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now"]
 
 INDEXED, FAILED = "indexed", "failed"
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
@@ -41,29 +43,8 @@ class Passage:
         return "\n".join(part for part in (self.title, self.section, self.text) if part)
 
 
-@dataclass(frozen=True)
-class Write:
-    """Vectors of one version of a document that may be in a Chroma collection."""
-
-    document: str
-    collection: str
-    version: str
-    chunks: int
-
-    def chunk_ids(self) -> list[str]:
-        return [chunk_id(self.document, self.version, position) for position in range(self.chunks)]
-
-
-def chunk_id(document: str, version: str, position: int) -> str:
-    """Derived from document, version and position, so that doing a document twice changes nothing."""
-    return f"{document}-{version}-{position}"
-
-
-class Catalog:
-    """Repository of documents, chunks, classes and vector writes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Catalog(WriteJournal):
+    """Repository of documents, chunks, classes and (inherited) vector writes."""
 
     # --- access classes
 
@@ -142,50 +123,6 @@ class Catalog:
                 if session.get(DocumentRow, candidate) is None and session.scalar(writes) is None:
                     return candidate
         raise AssertionError("the ids to choose from are endless")
-
-    # --- vector writes
-
-    def begin_write(self, write: Write) -> None:
-        with self._database.transaction() as session:
-            session.merge(
-                VectorWriteRow(
-                    document_id=write.document, collection=write.collection, version=write.version, chunks=write.chunks
-                )
-            )
-
-    def end_write(self, write: Write) -> None:
-        key = {"document_id": write.document, "collection": write.collection, "version": write.version}
-        with self._database.transaction() as session:
-            session.execute(delete(VectorWriteRow).filter_by(**key))
-
-    def writes(self, document: str | None = None) -> list[Write]:
-        query = select(VectorWriteRow)
-        if document is not None:
-            query = query.where(VectorWriteRow.document_id == document)
-        with self._database.transaction() as session:
-            return [Write(row.document_id, row.collection, row.version, row.chunks) for row in session.scalars(query)]
-
-    def orphaned_writes(self) -> list[Write]:
-        """Writes whose document is gone: a removal that was killed half way."""
-        known = select(DocumentRow.id)
-        query = select(VectorWriteRow).where(VectorWriteRow.document_id.not_in(known))
-        with self._database.transaction() as session:
-            return [Write(row.document_id, row.collection, row.version, row.chunks) for row in session.scalars(query)]
-
-    def has_lost_vectors(self, class_ids: Collection[int], collections: Collection[str]) -> bool:
-        """Whether a document of those classes has its vectors in none but those collections, which are not there,
-        or in those of another embedding model. One that is just being moved still has them where it was.
-        """
-        generations = {f"{name.rpartition('-')[0]}-c" for name in collections}
-        elsewhere = select(VectorWriteRow.document_id).where(
-            or_(*(VectorWriteRow.collection.startswith(prefix, autoescape=True) for prefix in generations)),
-            VectorWriteRow.collection.not_in(collections),
-        )
-        query = select(DocumentRow.id).where(
-            DocumentRow.class_id.in_(class_ids), DocumentRow.chunks > 0, DocumentRow.id.not_in(elsewhere)
-        )
-        with self._database.transaction() as session:
-            return session.scalar(query.limit(1)) is not None
 
     # --- chunks
 
