@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from assistant.index.chroma_server import ChromaServer
     from assistant.index.keyword import KeywordIndex
     from assistant.ingest.report import IngestReport
-    from assistant.ingest.service import IngestService, Progress
+    from assistant.ingest.progress import Progress
+    from assistant.ingest.service import IngestService
     from assistant.records.users import Users
 
 

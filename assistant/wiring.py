@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assistant.ask.service import AskService
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
+    from assistant.index.vector_cache import VectorCache
     from assistant.index.writer import Writer
     from assistant.ingest.service import IngestService
 
@@ -56,6 +57,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
     from assistant.ask.retrieval import Retriever
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
+    from assistant.index.vector_cache import VectorCache
     from assistant.index.writer import Writer
     from assistant.parts.embeddings import identity
 
@@ -88,7 +90,8 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
     chain = _chain(settings)
     ask = _ask(settings, retriever, search, chain)
     writer = Writer(catalog, chroma, collection_name)
-    ingest = _ingest(settings, storage, catalog, writer, keyword, embedder)
+    vectors = VectorCache(storage / "cache" / "vectors.db", model_identity, max_mb=settings.ingest.vector_cache_mb)
+    ingest = _ingest(settings, storage, catalog, writer, keyword, vectors, embedder)
     return Assistant(
         settings=settings,
         users=users,
@@ -103,7 +106,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         embed_model=embedder,
         reranker=reranker,
         model_identity=model_identity,
-        on_close=[search.close, chroma.close, database.close],
+        on_close=[search.close, chroma.close, vectors.close, database.close],
     )
 
 
@@ -196,6 +199,7 @@ def _ingest(
     catalog: Catalog,
     writer: Writer,
     keyword: KeywordIndex,
+    vectors: VectorCache,
     embedder: Callable[[], BaseEmbedding],
 ) -> IngestService:
     from assistant.ingest.service import IngestService
@@ -205,8 +209,9 @@ def _ingest(
         catalog=catalog,
         writer=writer,
         keyword=keyword,
+        vectors=vectors,
         embed_model=embedder,
-        lock_file=storage / "run" / "ingest.lock",
+        storage=storage,
     )
 
 

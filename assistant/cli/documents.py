@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assistant.cli.context import note, of, print_json
+from assistant.cli.ingest_view import live_progress, print_table
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
     from assistant.ingest.report import IngestReport
-    from assistant.ingest.service import Progress
 
 documents = typer.Typer(help="The catalog: what is loaded, what failed and why.", no_args_is_help=True)
 
@@ -57,7 +55,7 @@ def ingest(
     with of(context).assistant() as assistant:
         try:
             for pipeline in pipelines or assistant.settings.ingest.pipelines:
-                with _progress(as_json) as progress:
+                with live_progress(quiet=as_json) as progress:
                     report = assistant.ingest(
                         pipeline,
                         directory=source,
@@ -71,6 +69,8 @@ def ingest(
                 if not as_json:
                     _print(report)
         finally:  # what was done before a later pipeline failed is not lost
+            if reports and not as_json and any(report.chunks_added for report in reports):
+                print_table(reports)
             if as_json and reports:
                 found = [report.as_json() for report in reports]
                 print_json(found[0] if len(found) == 1 else found)
@@ -83,24 +83,6 @@ def _print(report: IngestReport) -> None:
     print(report.summary())
     for line in report.problems():
         note(line)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Progress | None]:
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def update(path: str, done: int, total: int) -> None:
-            bar.update(task, description=path[-50:], completed=done, total=total)
-
-        yield update
 
 
 @documents.command("list")
@@ -124,7 +106,8 @@ def list_documents(
     for row in found:
         access = f"{row['department']} {row['level']}" if row["department"] else "none"
         state = row["status"] if not row["error"] else f"{row['status']}: {row['error']}"
-        table.add_row(row["id"], row["path"], access, str(row["pages"] or ""), str(row["chunks"]), state)
+        pages = f"{row['pages'] or ''}" + (f" ({row['ocr_pages']} by OCR)" if row.get("ocr_pages") else "")
+        table.add_row(row["id"], row["path"], access, pages, str(row["chunks"]), state)
     Console(width=None if sys.stdout.isatty() else 240).print(table)
     note(f"{len(found)} documents")
 

@@ -13,7 +13,7 @@ from assistant.settings import Chroma, Database, Settings, Storage
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
-    from assistant.ingest.service import Progress
+    from assistant.ingest.progress import Progress
     from assistant.ingest.sources import SourceItem
 
 _EVERYTHING = AccessClass("evaluation", 1)

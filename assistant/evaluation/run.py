@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from assistant.ask.retrieval import Retrieved
     from assistant.assistant import Assistant
+    from assistant.ingest.progress import IngestProgress
 
 CONFIGURED = "reranked"  # the retriever's word for all that is configured
 _DEPTH = 100  # chunks ranked, so that 20 different documents are among them
@@ -55,7 +56,7 @@ def evaluate_dataset(settings: Settings, dataset: Path) -> dict[str, Any]:
         build(settings if labelled.corpus is None else apart(settings, labelled)) as assistant,
         _progress() as progress,
     ):
-        indexed = None if labelled.corpus is None else index(assistant, labelled, _advance(progress, "indexing"))
+        indexed = None if labelled.corpus is None else index(assistant, labelled, _indexed(progress))
         absent = _absent(assistant, labelled)
         assistant.warm_up()
         outcomes = asyncio.run(_ask_all(assistant, labelled, _advance(progress, "asking")))
@@ -200,6 +201,11 @@ def _progress() -> Progress:
     from rich.progress import Progress
 
     return Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+def _indexed(progress: Progress) -> Callable[[IngestProgress], None]:
+    advance = _advance(progress, "indexing")
+    return lambda state: advance("", state.files, state.total)
 
 
 def _advance(progress: Progress, what: str) -> Callable[[str, int, int], None]:

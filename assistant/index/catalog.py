@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, inspect, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
@@ -88,16 +89,26 @@ class Catalog(WriteJournal):
 
     def save(self, row: DocumentRow) -> None:
         """Insert or update a document's row as it is."""
-        with self._database.transaction() as session:
-            session.merge(row)
+        self.save_all([row])
 
-    def commit_version(self, row: DocumentRow, chunks: list[ChunkRow]) -> None:
-        """In one transaction: the document's row and its chunks; vector writes stay until vectors are deleted."""
+    def save_all(self, rows: Iterable[DocumentRow]) -> None:
+        """In one transaction."""
         with self._database.transaction() as session:
-            session.merge(row)
+            for row in rows:
+                _keep(session, row)
+
+    def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkRow]]]) -> None:
+        """In one transaction: documents' rows and their chunks; vector writes stay until vectors are deleted."""
+        ids = [row.id for row, _ in versions]
+        chunks = [_columns(chunk) for _, chunks in versions for chunk in chunks]
+        with self._database.transaction() as session:
+            for row, _ in versions:
+                _keep(session, row)
             session.flush()
-            session.execute(delete(ChunkRow).where(ChunkRow.document_id == row.id))
-            session.add_all(chunks)
+            for start in range(0, len(ids), _BATCH):
+                session.execute(delete(ChunkRow).where(ChunkRow.document_id.in_(ids[start : start + _BATCH])))
+            if chunks:
+                session.execute(insert(ChunkRow), chunks)
             _count_change(session)
 
     def change_class(self, row: DocumentRow, class_id: int) -> None:
@@ -108,21 +119,24 @@ class Catalog(WriteJournal):
             session.execute(update(ChunkRow).where(ChunkRow.document_id == row.id).values(class_id=class_id))
             _count_change(session)
 
-    def forget(self, document: str) -> None:
-        """Remove row and chunks; the vector writes stay until their vectors are deleted."""
+    def forget(self, documents: list[str]) -> int:
+        """Remove rows and chunks, and return how many chunks; the vector writes stay until their vectors are deleted."""
+        chunks = 0
         with self._database.transaction() as session:
-            session.execute(delete(ChunkRow).where(ChunkRow.document_id == document))
-            session.execute(delete(DocumentRow).where(DocumentRow.id == document))
-            _count_change(session)
+            for start in range(0, len(documents), _BATCH):
+                part = documents[start : start + _BATCH]
+                deleted = session.execute(delete(ChunkRow).where(ChunkRow.document_id.in_(part)))
+                chunks += deleted.rowcount  # type: ignore[attr-defined]  # a CursorResult for a DELETE
+                session.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
+            if documents:
+                _count_change(session)
+        return chunks
 
-    def unused_id(self, wanted: Iterable[str]) -> str:
-        """The first of the ids that no document has and no vector write mentions: those vectors are to be deleted."""
+    def taken_ids(self) -> set[str]:
+        """Ids that documents have or that vector writes mention: those vectors are to be deleted."""
         with self._database.transaction() as session:
-            for candidate in wanted:
-                writes = select(VectorWriteRow.document_id).where(VectorWriteRow.document_id == candidate).limit(1)
-                if session.get(DocumentRow, candidate) is None and session.scalar(writes) is None:
-                    return candidate
-        raise AssertionError("the ids to choose from are endless")
+            documents = session.scalars(select(DocumentRow.id))
+            return {*documents, *session.scalars(select(VectorWriteRow.document_id).distinct())}
 
     # --- chunks
 
@@ -201,6 +215,18 @@ def _passage(row: ChunkRow, path: str, title: str, department: str, level: int) 
         class_id=row.class_id,
         access_class=AccessClass(department, level),
     )
+
+
+def _keep(session: Session, row: DocumentRow) -> None:
+    """Insert a new row, update a known one; a merge would ask the database for each of a hundred thousand new ones."""
+    if inspect(row).transient:
+        session.add(row)
+    else:
+        session.merge(row)
+
+
+def _columns(row: ChunkRow) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in ChunkRow.__table__.columns}
 
 
 def _count_change(session: Session) -> None:

@@ -7,7 +7,8 @@ is whole: deleting first would leave it without vectors when the run is killed a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -41,6 +42,14 @@ def _translated(write: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+@dataclass(frozen=True)
+class Version:
+    """A document as it shall be found: its row, and its chunks in reading order."""
+
+    row: DocumentRow
+    chunks: list[ChunkRow]
+
+
 class Writer:
     """Replaces, moves and removes documents."""
 
@@ -48,16 +57,26 @@ class Writer:
         self._catalog = catalog
         self._chroma = chroma
         self._collection_name = collection_name
+        self._opened: dict[str, ClassVectorStore] = {}
+
+    # --- replacing, many documents at once: begin, add (in any number of pieces), commit
+
+    def begin(self, versions: list[Version]) -> None:
+        """Note what is about to be added."""
+        self._catalog.begin_writes([self._wanted(version.row) for version in versions])
 
     @_translated
-    def replace(self, row: DocumentRow, nodes: list[BaseNode], chunks: list[ChunkRow]) -> None:
-        """Make this version of the document (its row, nodes with embeddings, chunks) the one that is found."""
-        write = self._wanted(row)
-        self._catalog.begin_write(write)
-        if nodes:
-            self._at(write.collection, lambda store: store.add(nodes))
-        self._catalog.commit_version(row, chunks)
-        self._delete_stale(row.id, keep=write)
+    def add(self, class_id: int, nodes: list[BaseNode]) -> None:
+        """Nodes with embeddings, of documents that were begun; ids that are there already stay as they are."""
+        self._at(self._collection_name(class_id), lambda store: store.add(nodes))
+
+    @_translated
+    def commit(self, versions: list[Version]) -> None:
+        """Make those versions, whose vectors have all been added, the ones that are found."""
+        self._catalog.commit_versions([(version.row, version.chunks) for version in versions])
+        self._delete_stale([version.row.id for version in versions], keep=[self._wanted(v.row) for v in versions])
+
+    # --- one document
 
     @_translated
     def move(self, row: DocumentRow, class_id: int) -> None:
@@ -79,10 +98,10 @@ class Writer:
         False when the vectors are not there to be moved (another embedding model): read the document anew.
         """
         if not row.chunks:
-            self._delete_stale(row.id, keep=None)
+            self._delete_stale([row.id])
             return True
         wanted = self._wanted(row)
-        present = self._catalog.writes(row.id)
+        present = self._catalog.writes_of([row.id])
         if present == [wanted]:
             return True
         # A write that was noted need not have been made.
@@ -91,22 +110,20 @@ class Writer:
             donors = [w for w in present if w.version == row.version and w.collection.rpartition("-")[0] == prefix]
             if not any(self._copy(donor, wanted) for donor in donors if donor != wanted):
                 return False
-        self._delete_stale(row.id, keep=wanted)
+        self._delete_stale([row.id], keep=[wanted])
         return True
 
     @_translated
-    def remove(self, document: str) -> int:
-        """Remove a document everywhere; returns how many chunks it had."""
-        chunks = len(self._catalog.passages_of(document))
-        self._catalog.forget(document)
-        self._delete_stale(document, keep=None)
+    def remove(self, documents: list[str]) -> int:
+        """Remove documents everywhere; returns how many chunks they had."""
+        chunks = self._catalog.forget(documents)
+        self._delete_stale(documents)
         return chunks
 
     @_translated
     def sweep(self) -> None:
         """Finish removals that were killed half way."""
-        for write in self._catalog.orphaned_writes():
-            self._delete(write)
+        self._delete(self._catalog.orphaned_writes())
 
     def _wanted(self, row: DocumentRow) -> Write:
         assert row.class_id is not None
@@ -121,28 +138,44 @@ class Writer:
         vectors = self._at(source.collection, lambda store: store.embeddings(source.chunk_ids()))
         if len(vectors) != target.chunks:
             return False
-        self._catalog.begin_write(target)
+        self._catalog.begin_writes([target])
         nodes: list[BaseNode] = [TextNode(id_=key, text="", embedding=vector) for key, vector in vectors.items()]
         self._at(target.collection, lambda store: store.add(nodes))
         return True
 
-    def _delete_stale(self, document: str, keep: Write | None) -> None:
-        for write in self._catalog.writes(document):
-            if keep is None or (write.collection, write.version) != (keep.collection, keep.version):
-                self._delete(write)
+    def _delete_stale(self, documents: list[str], keep: Iterable[Write] = ()) -> None:
+        kept = {(write.document, write.collection, write.version) for write in keep}
+        writes = self._catalog.writes_of(documents)
+        self._delete([write for write in writes if (write.document, write.collection, write.version) not in kept])
 
-    def _delete(self, write: Write) -> None:
-        self._at(write.collection, lambda store: store.delete_nodes(write.chunk_ids()))
-        self._catalog.end_write(write)
+    def _delete(self, writes: list[Write]) -> None:
+        by_collection: dict[str, list[str]] = {}
+        for write in writes:
+            by_collection.setdefault(write.collection, []).extend(write.chunk_ids())
+        for collection, ids in by_collection.items():
+            self._at(collection, lambda store, ids=ids: store.delete_nodes(ids))  # type: ignore[misc]
+        if writes:
+            self._catalog.end_writes(writes)
 
     def _at(self, collection: str, act: Callable[[ClassVectorStore], R]) -> R:
-        """Once more when the server died in the middle: a managed one is started anew, and ids make it harmless."""
+        """Once more when the server died in the middle, or the collection was made anew: ids make it harmless."""
         import httpx
-
-        from assistant.parts.vector_stores import open_collection
+        from chromadb.errors import NotFoundError
 
         try:
-            return act(open_collection(self._chroma.client(), collection))
+            return act(self._open(collection))
         except httpx.TransportError:
             self._chroma.restart_if_dead()
-            return act(open_collection(self._chroma.client(), collection))
+        except NotFoundError:  # somebody restored or emptied the server meanwhile
+            pass
+        self._opened.clear()
+        return act(self._open(collection))
+
+    def _open(self, collection: str) -> ClassVectorStore:
+        from assistant.parts.vector_stores import open_collection
+
+        client = self._chroma.client()
+        store = self._opened.get(collection)
+        if store is None or store.client._client is not client:
+            store = self._opened[collection] = open_collection(client, collection)
+        return store

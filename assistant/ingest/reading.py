@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from assistant.parts.readers import Part, Reading
 
 _PAGES_A_TASK = 4  # recognised at once
+_AHEAD = 32  # files a worker that are read before their results are taken …
+_AHEAD_BYTES = 64 << 20  # … if they are small
 _WAITING = 64  # documents whose text is held while their pictures wait to be recognised
 _TICK = 0.5  # seconds
 
@@ -38,6 +40,7 @@ class ReadTask:
     key: str
     location: Path
     reader: ReaderChoice
+    size: int = 0  # bytes
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,6 @@ class _Step:
 
     document: _Document
     pictures: list[int]  # empty: read it
-    begun: float = field(default_factory=monotonic)
 
 
 Tick = Callable[[str, float], None]  # the document that has been under way longest, and for how many seconds
@@ -96,7 +98,7 @@ def read_all(
     workers = settings.workers or os.cpu_count() or 1
     pool = _pool(workers, settings)
     try:
-        yield from _Reader(pool, settings, cache, capacity=2 * workers).run(first, queue, tick)
+        yield from _Reader(pool, settings, cache, workers).run(first, queue, tick)
     finally:
         pool.stop()  # not close: whoever stops taking results does not wait for the files under way
         pool.join()
@@ -118,19 +120,20 @@ def _pool(workers: int, settings: Ingest) -> ProcessPool:
 
 
 class _Reader:
-    def __init__(self, pool: ProcessPool, settings: Ingest, cache: Path | None, *, capacity: int) -> None:
+    def __init__(self, pool: ProcessPool, settings: Ingest, cache: Path | None, workers: int) -> None:
         self._pool = pool
         self._settings = settings
         self._cache = str(cache) if cache else None
-        self._capacity = capacity
+        self._workers = workers
         self._running: dict[ProcessFuture, _Step] = {}
         self._pictures: deque[_Step] = deque()
         self._waiting = 0  # documents with pictures
+        self._oldest: tuple[_Step | None, float] = (None, 0.0)
 
     def run(self, first: ReadTask, queue: Iterator[ReadTask], tick: Tick | None) -> Iterator[ReadResult]:
         upcoming: ReadTask | None = first
         while True:
-            while len(self._running) < self._capacity and (upcoming or self._pictures):
+            while self._has_room() and (upcoming or self._pictures):
                 if upcoming is not None and (self._waiting < _WAITING or not self._pictures):
                     self._start(_Step(_Document(upcoming, self._job(upcoming)), []))
                     upcoming = next(queue, None)
@@ -144,8 +147,21 @@ class _Reader:
                 if result is not None:
                     yield result
             if tick and self._running:
-                oldest = next(iter(self._running.values()))
-                tick(oldest.document.task.key, monotonic() - oldest.begun)
+                tick(*self._slowest())
+
+    def _has_room(self) -> bool:
+        under_way = len(self._running)
+        if under_way < 2 * self._workers:
+            return True
+        sizes = sum(step.document.task.size for step in self._running.values())
+        return under_way < _AHEAD * self._workers and sizes < _AHEAD_BYTES
+
+    def _slowest(self) -> tuple[str, float]:
+        """The document that was handed out first, and for how long it has been that."""
+        step = next(iter(self._running.values()))
+        if self._oldest[0] is not step:
+            self._oldest = step, monotonic()
+        return step.document.task.key, monotonic() - self._oldest[1]
 
     def _job(self, task: ReadTask) -> worker.Job:
         return worker.Job(
@@ -160,7 +176,6 @@ class _Reader:
 
     def _start(self, step: _Step) -> None:
         limits, job = self._settings.limits, step.document.job
-        step.begun = monotonic()
         if step.pictures:
             seconds = limits.ocr_page_seconds * len(step.pictures)
             future = self._pool.schedule(worker.recognise, args=[job, step.pictures], timeout=seconds)

@@ -30,8 +30,13 @@ class IngestReport:
     renamed: int = 0
     unchanged: int = 0
     failed: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    pages: int = 0
+    ocr_pages: int = 0
+    repaired_words: int = 0
     chunks_added: int = 0
+    chunks_embedded: int = 0
     chunks_deleted: int = 0
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
@@ -63,6 +68,7 @@ class IngestReport:
     def problems(self) -> list[str]:
         """A line for every file that was not loaded, and for a source without files."""
         lines = [f"  FAILED {failure.path}: {failure.error}" for failure in self.failed]
+        lines += [f"  incomplete {warning.path}: {warning.error}" for warning in self.warnings]
         lines += [f"  skipped {path}: no reader for its extension" for path in self.skipped[:_SHOWN]]
         if len(self.skipped) > _SHOWN:
             lines.append(f"  … and {len(self.skipped) - _SHOWN} more without a reader")
@@ -75,6 +81,7 @@ class IngestReport:
     def as_json(self) -> dict[str, Any]:
         found = dict(self.__dict__)
         found["failed"] = [failure.__dict__ for failure in self.failed]
+        found["warnings"] = [warning.__dict__ for warning in self.warnings]
         found["seconds"] = round(self.seconds, 3)
         found["stages"] = {name: round(seconds, 3) for name, seconds in self.stages.items()}
         return found

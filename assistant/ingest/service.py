@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+import json
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
-from assistant.errors import DocumentError, PipelineError
-from assistant.index.catalog import FAILED, INDEXED, Catalog, now
+from assistant.errors import PipelineError
+from assistant.index.catalog import FAILED, Catalog
 from assistant.index.keyword import KeywordIndex
+from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Writer
+from assistant.ingest.loading import Loader
 from assistant.ingest.lock import one_at_a_time
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.plan import NO_RULE, Plan, Work, make_plan
-from assistant.ingest.reading import Page, ReadTask, read_all
+from assistant.ingest.progress import Progress
 from assistant.ingest.report import Failure, IngestReport
 from assistant.ingest.sources import SourceItem, scan
 from assistant.records.tables import DocumentRow
@@ -25,8 +27,6 @@ from assistant.settings import Ingest
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
-
-Progress = Callable[[str, int, int], None]  # path just done, how many are done, how many there are
 
 
 class IngestService:
@@ -39,16 +39,19 @@ class IngestService:
         catalog: Catalog,
         writer: Writer,
         keyword: KeywordIndex,
+        vectors: VectorCache,
         embed_model: Callable[[], BaseEmbedding],
-        lock_file: Path,
+        storage: Path,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._writer = writer
         self._keyword = keyword
         self._embed_model = embed_model
-        self._lock_file = lock_file
-        self._limits = hashlib.sha256(settings.limits.model_dump_json().encode()).hexdigest()[:8]
+        self._vectors = vectors
+        self._lock_file = storage / "run" / "ingest.lock"
+        self._cache = storage / "cache"
+        self._limits = _reading_conditions(settings)
 
     def run(
         self,
@@ -93,7 +96,7 @@ class IngestService:
     def remove(self, document: str) -> int:
         """Take one document out of the index; returns its chunks. It comes back while its file is in a source."""
         with one_at_a_time(self._lock_file):
-            chunks = self._writer.remove(self._catalog.document(document).id)
+            chunks = self._writer.remove([self._catalog.document(document).id])
             self._keyword.refresh()
             return chunks
 
@@ -108,118 +111,59 @@ class IngestService:
 
     def _withdraw(self, pipeline: Pipeline, source: str, plan: Plan, report: IngestReport) -> None:
         """Deleted and refused documents go first: nothing that must not be found waits for slow reading."""
-        for gone in plan.deleted:
-            report.chunks_deleted += self._writer.remove(gone.id)
+        withdrawn = [r.row for r in plan.refused if r.row is not None and r.row.chunks and r.withdraw]
+        report.chunks_deleted += self._writer.remove([row.id for row in (*plan.deleted, *withdrawn)])
+        taken = self._catalog.taken_ids() if plan.refused else set()
+        rows = []
         for refusal in plan.refused:
-            row = refusal.row
-            if row is not None and row.chunks and refusal.withdraw:
-                report.chunks_deleted += self._writer.remove(row.id)
-                row = None
-            row = row or self._new_row(pipeline, source, refusal.item)
+            kept = refusal.row if refusal.row not in withdrawn else None
+            row = kept or _new_row(pipeline, source, refusal.item, taken)
             row.status, row.error, row.fingerprint = FAILED, refusal.error, ""  # read again once it can be
-            self._catalog.save(row)
+            rows.append(row)
+        self._catalog.save_all(rows)
 
     def _relabel(self, plan: Plan) -> None:
-        for row in plan.touched:
-            self._catalog.save(row)
+        self._catalog.save_all(plan.touched)
         for row, access_class in plan.moved:
             self._writer.move(row, self._catalog.class_id(access_class))
 
     def _load(
         self, pipeline: Pipeline, source: str, work: list[Work], report: IngestReport, progress: Progress | None
     ) -> None:
-        if work:
-            self._check_window(pipeline)
-        with closing(self._read(pipeline, work, report)) as results:
-            for number, (task, pages, error) in enumerate(results, start=1):
-                row = task.row or self._new_row(pipeline, source, task.item)
-                row.path, row.location = task.item.path, str(task.item.location or "")
-                row.size, row.mtime_ns, row.sha256 = task.item.size, task.item.mtime_ns, task.sha256
-                row.fingerprint = pipeline.fingerprint(task.item.path)
-                error = error or self._index(pipeline, task, row, pages, report)
-                if error is not None:  # an earlier version of it, if there is one, stays until the file can be read
-                    report.failed.append(Failure(task.item.path, error))
-                    row.status, row.error = FAILED, error
-                    row.fingerprint += self._limits
-                    self._catalog.save(row)
-                if progress:
-                    progress(task.item.path, number, len(work))
+        if not work:
+            return
+        self._check_window(pipeline)
+        taken = self._catalog.taken_ids()
+        loader = Loader(
+            settings=self._settings,
+            catalog=self._catalog,
+            writer=self._writer,
+            vectors=self._vectors,
+            embed_model=self._embed_model,
+            ocr_cache=self._cache / "ocr",
+            limits=self._limits,
+            report=report,
+        )
+        refreshed = monotonic()
 
-    def _read(
-        self, pipeline: Pipeline, work: list[Work], report: IngestReport
-    ) -> Generator[tuple[Work, list[Page], str | None]]:
-        """Files in worker processes; what a LlamaIndex reader has loaded is there already."""
-        tasks = []
-        for task in work:
-            reader = pipeline.reader(task.item.path)
-            if task.item.location is None:
-                yield task, [Page(d.metadata.get("page_label"), d.get_content()) for d in task.item.documents], None
-            elif reader is not None:
-                tasks.append(ReadTask(task.item.path, task.item.location, reader))
-        by_path = {task.item.path: task for task in work}
-        results = read_all(tasks, settings=self._settings)
-        while True:
-            with report.stage("read"):
-                result = next(results, None)
-            if result is None:
-                return
-            yield by_path[result.key], result.pages, result.error
+        def stored() -> None:
+            """New documents become findable by their words at intervals, not only at the end of a long run."""
+            nonlocal refreshed
+            if monotonic() - refreshed > self._settings.keyword_refresh_minutes * 60:
+                with report.stage("keyword"):
+                    self._keyword.refresh()
+                refreshed = monotonic()
 
-    def _index(
-        self, pipeline: Pipeline, task: Work, row: DocumentRow, pages: list[Page], report: IngestReport
-    ) -> str | None:
-        """Split, embed and replace one document; the reason if nothing of it can be found afterwards."""
-        from assistant.ingest.splitting import chunk_row, split, title_of
-
-        if not any(page.text.strip() for page in pages):
-            return "no text was found in it"
-        if task.item.changed_meanwhile():
-            row.fingerprint = ""  # so that the next run takes it, also when only its time changed
-            return "it changed while it was read: the next run takes it"
-        had_chunks = row.chunks
-        earlier = row.title, row.version
-        try:
-            with report.stage("split"):
-                row.title = title_of(pages, task.item.path)
-                row.version = f"{task.sha256[:12]}{row.fingerprint[:8]}"
-                nodes = split(pipeline, row, pages)
-        except DocumentError as error:
-            row.title, row.version = earlier
-            return str(error)
-        with report.stage("embed"):
-            embedded = list(self._embed_model()(nodes))
-        with report.stage("store"):
-            row.class_id = self._catalog.class_id(task.access_class)
-            row.chunks, row.pages = len(nodes), sum(page.label is not None for page in pages) or None
-            row.details, row.indexed_at = dict(pipeline.metadata), now()
-            row.status, row.error = INDEXED, None
-            chunks = [chunk_row(row, position, node) for position, node in enumerate(nodes)]
-            self._writer.replace(row, embedded, chunks)
-        report.chunks_added += len(nodes)
-        report.chunks_deleted += had_chunks
-        report.updated += had_chunks > 0
-        report.added += had_chunks == 0
-        return None
+        loader.run(
+            pipeline,
+            work,
+            lambda task: _new_row(pipeline, source, task.item, taken),
+            progress=progress,
+            stored=stored,
+        )
+        self._vectors.trim()
 
     # --- helpers
-
-    def _new_row(self, pipeline: Pipeline, source: str, item: SourceItem) -> DocumentRow:
-        return DocumentRow(
-            id=self._catalog.unused_id(_ids(pipeline.name, source, item.path)),
-            pipeline=pipeline.name,
-            source=source,
-            path=item.path,
-            location=str(item.location or ""),
-            title="",
-            size=item.size,
-            mtime_ns=item.mtime_ns,
-            sha256="",
-            fingerprint="",
-            version="",
-            chunks=0,
-            details={},
-            status=FAILED,
-        )
 
     def _check_window(self, pipeline: Pipeline) -> None:
         """A chunk longer than the model's window would be cut silently."""
@@ -262,7 +206,37 @@ def _count(report: IngestReport, plan: Plan, items: list[SourceItem]) -> None:
         report.added = len(plan.work) - report.updated
 
 
-def _ids(pipeline: str, source: str, path: str) -> Iterator[str]:
+def _reading_conditions(settings: Ingest) -> str:
+    """A hash of what decides whether a file can be read: one that failed is tried again when it changes."""
+    from assistant.parts.ocr_data import installed_languages
+
+    passwords = [password.get_secret_value() for password in settings.passwords]
+    conditions = [settings.limits.model_dump(), settings.ocr.model_dump(mode="json"), passwords]
+    conditions.append(sorted(installed_languages(settings.ocr.data)))
+    return hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
+
+
+def _new_row(pipeline: Pipeline, source: str, item: SourceItem, taken: set[str]) -> DocumentRow:
     """A document's id comes from where it was first seen; a renamed one keeps it, so a second may be needed."""
-    for number in count():
-        yield hashlib.sha256("\0".join((pipeline, source, path, str(number))).encode()).hexdigest()[:20]
+    keys = ("\0".join((pipeline.name, source, item.path, str(number))) for number in count())
+    ids = (hashlib.sha256(key.encode()).hexdigest()[:20] for key in keys)
+    document = next(candidate for candidate in ids if candidate not in taken)
+    taken.add(document)
+    return DocumentRow(
+        id=document,
+        pipeline=pipeline.name,
+        source=source,
+        path=item.path,
+        location=str(item.location or ""),
+        title="",
+        size=item.size,
+        mtime_ns=item.mtime_ns,
+        sha256="",
+        fingerprint="",
+        version="",
+        chunks=0,
+        ocr_pages=0,
+        series="",
+        details={},
+        status=FAILED,
+    )

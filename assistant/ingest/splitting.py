@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import PurePosixPath
+from typing import Any
 
 from llama_index.core.ingestion import run_transformations
 from llama_index.core.schema import Document, NodeRelationship, RelatedNodeInfo, TextNode
@@ -16,10 +18,10 @@ from assistant.index.catalog import chunk_id
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.reading import Page
 from assistant.parts.node_parsers import first_heading
-from assistant.records.tables import ChunkRow, DocumentRow
 
 # NLTK, which finds the sentences, gives up after 5 seconds (of the clock) on one text: a few megabytes, on a busy machine.
 _PIECE = 200_000
+_NOT_EMBEDDED = ["page_label", "page_kind"]
 
 
 def title_of(pages: list[Page], path: str) -> str:
@@ -27,18 +29,19 @@ def title_of(pages: list[Page], path: str) -> str:
     return (first_heading(pages[0].text) or PurePosixPath(path).stem)[:300]
 
 
-def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[TextNode]:
-    """Chunks of a document's version; what is embedded is title + section + text, and nothing else.
+def split(pipeline: Pipeline, document: str, title: str, pages: list[Page]) -> tuple[str, list[TextNode]]:
+    """The version and the chunks of a document; what is embedded is title + section + text, and nothing else.
 
+    The version comes from what the chunks hold, so that the same chunks have the same ids however they came about.
     Raises `DocumentError` when there are none, or a transformation fails on it.
     """
     whole = [
         Document(
-            id_=document.id,
+            id_=document,
             text=piece,
-            metadata={"title": document.title, "page_label": page.label},
-            excluded_embed_metadata_keys=["page_label"],
-            excluded_llm_metadata_keys=["page_label"],
+            metadata={"title": title, "page_label": page.label, "page_kind": page.kind},
+            excluded_embed_metadata_keys=_NOT_EMBEDDED,
+            excluded_llm_metadata_keys=_NOT_EMBEDDED,
         )
         for page in pages
         for piece in _pieces(page.text)
@@ -52,19 +55,30 @@ def split(pipeline: Pipeline, document: DocumentRow, pages: list[Page]) -> list[
     texts = [(text, part.metadata) for part in parts if re.search(r"\w", text := part.get_content().strip())]
     if not texts:
         raise DocumentError("it has headings only, without text under them")
-    return [
-        TextNode(
-            id_=chunk_id(document.id, document.version, position),
-            text=text,
-            metadata={key: metadata[key] for key in ("title", "section", "page_label") if metadata.get(key)},
-            excluded_embed_metadata_keys=["page_label"],
-            metadata_template="{value}",
-            metadata_separator="\n",
-            text_template="{metadata_str}\n{content}",
-            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=document.id)},
-        )
-        for position, (text, metadata) in enumerate(texts)
-    ]
+    version = _version(title, texts)
+    return version, [_node(document, version, number, *found) for number, found in enumerate(texts)]
+
+
+def _version(title: str, texts: list[tuple[str, dict[str, Any]]]) -> str:
+    digest = hashlib.sha256(title.encode("utf-8", "replace"))
+    for text, metadata in texts:
+        fields = (text, *(metadata.get(key) or "" for key in ("section", "page_label", "page_kind")))
+        digest.update("\0".join(fields).encode("utf-8", "replace") + b"\1")
+    return digest.hexdigest()[:20]
+
+
+def _node(document: str, version: str, position: int, text: str, metadata: dict[str, Any]) -> TextNode:
+    kept = ("title", "section", *_NOT_EMBEDDED)
+    return TextNode(
+        id_=chunk_id(document, version, position),
+        text=text,
+        metadata={key: metadata[key] for key in kept if metadata.get(key)},
+        excluded_embed_metadata_keys=_NOT_EMBEDDED,
+        metadata_template="{value}",
+        metadata_separator="\n",
+        text_template="{metadata_str}\n{content}",
+        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=document)},
+    )
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -76,17 +90,3 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start:end]
         start = end
     yield text[start:]
-
-
-def chunk_row(document: DocumentRow, position: int, node: TextNode) -> ChunkRow:
-    """The chunk table's row of a node."""
-    assert document.class_id is not None
-    return ChunkRow(
-        id=node.node_id,
-        document_id=document.id,
-        class_id=document.class_id,
-        position=position,
-        page=node.metadata.get("page_label"),
-        section=node.metadata.get("section", ""),
-        text=node.text,
-    )

@@ -82,8 +82,8 @@ class Site:
 
 
 def settings(storage: Path, **blocks: Any) -> Settings:
-    """Real servers and files below `storage`, a free port, the hash embedding; one reading worker starts fastest."""
-    given = {"ingest": Ingest(workers=1), "embedding": Embedding(provider="hash")} | blocks
+    """Real servers and files below `storage`, a free port, the hash embedding; one reading worker (starts fastest), tiny batches."""
+    given = {"ingest": Ingest(workers=1, batch_chunks=2), "embedding": Embedding(provider="hash")} | blocks
     return Settings(storage=Storage(path=storage), chroma=Chroma(port=0), **given)
 
 
@@ -157,7 +157,7 @@ def snapshot(assistant: Assistant) -> dict[str, Any]:
         documents[f"{row.pipeline}|{row.source}|{row.path}"] = (view.access_class, row.status, row.error, texts)
         writes = [] if not row.chunks else [(classes[row.class_id or 0], row.version, row.chunks)]
         noted = [
-            (_class_of(write.collection, classes), write.version, write.chunks) for write in catalog.writes(row.id)
+            (_class_of(write.collection, classes), write.version, write.chunks) for write in catalog.writes_of([row.id])
         ]
         assert noted == writes, f"vector writes of {row.path}"
     assert not catalog.orphaned_writes()

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from assistant.errors import ModelUnavailable
 from assistant.index import keyword
 from assistant.index.catalog import Catalog
 from assistant.index.writer import Writer
@@ -69,7 +70,7 @@ def test_embedding_that_fails_midway(place: Path, tmp_path: Path) -> None:
     change_much(place / "docs")
     failing = Disturbed(at=3, act=fail)  # hr/leave.md has two passages, hr/new.md is next
     with build(company.settings(place / "storage"), embed_model=failing) as assistant:
-        with pytest.raises(RuntimeError, match="CUDA"):
+        with pytest.raises(ModelUnavailable, match="CUDA"):
             assistant.ingest(place / "company.yaml")
         assert not workers(), "reading goes on after the run has failed"
         for method in ("bm25", "vector"):
@@ -100,11 +101,11 @@ def test_chroma_that_is_killed_midway(place: Path, tmp_path: Path, at: int) -> N
 POINTS = [
     (owner, name, when)
     for owner, name in [
-        (Catalog, "begin_write"),
+        (Catalog, "begin_writes"),
         (ClassVectorStore, "add"),
         (ClassVectorStore, "delete_nodes"),
-        (Catalog, "end_write"),
-        (Catalog, "commit_version"),
+        (Catalog, "end_writes"),
+        (Catalog, "commit_versions"),
         (Catalog, "change_class"),
         (Catalog, "forget"),
         (Writer, "move"),

@@ -36,6 +36,7 @@ def assistant_command(storage: Path, arguments: list[str], texts: int, seconds: 
         "ASSISTANT_CHROMA__PORT": "0",
         "ASSISTANT_EMBEDDING__PROVIDER": "hash",
         "ASSISTANT_INGEST__WORKERS": "1",
+        "ASSISTANT_INGEST__BATCH_CHUNKS": "5",
         "ASSISTANT_LLMS": '[{"provider": "echo"}]',
     }
     death = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))

@@ -50,7 +50,7 @@ VALUES = {
     "assistant.ask.retrieval.Retrieved",
     "assistant.index.catalog.Passage",
     "assistant.ingest.report",
-    "assistant.ingest.service.Progress",
+    "assistant.ingest.progress",
     "assistant.records.users.generate_password",
 }
 BANNED = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib"}  # loading them runs what a file says

@@ -25,7 +25,7 @@ def filled(folder: Path, word: str) -> Catalog:
     catalog = Catalog(database)
     number = catalog.class_id(AccessClass("company", 1))
     row = DocumentRow(id="d", pipeline="p", source="", path="d.md", status="indexed", class_id=number, chunks=1)
-    catalog.commit_version(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])
+    catalog.commit_versions([(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])])
     return catalog
 
 
@@ -99,17 +99,17 @@ def test_another_database_that_counted_as_far_has_another_index(tmp_path: Path) 
 def test_an_id_whose_vectors_are_still_to_be_deleted_is_not_used(tmp_path: Path) -> None:
     """A new document under it would be settled with the old one's vectors."""
     catalog = filled(tmp_path, "zebra")
-    catalog.begin_write(Write("e", "g1-c1", "v", 1))
-    assert catalog.unused_id(["d", "e", "f"]) == "f"
+    catalog.begin_writes([Write("e", "g1-c1", "v", 1)])
+    assert catalog.taken_ids() == {"d", "e"}
 
 
 def test_vectors_of_another_model_are_noticed_and_moved_ones_are_not(tmp_path: Path) -> None:
     catalog = filled(tmp_path, "zebra")
     assert catalog.has_lost_vectors([1], {"gnew-c1"}), "no vectors at all"
-    catalog.begin_write(Write("d", "gold-c1", "v", 1))
+    catalog.begin_writes([Write("d", "gold-c1", "v", 1)])
     assert catalog.has_lost_vectors([1], {"gnew-c1"}), "of another model"
-    catalog.begin_write(Write("d", "gnew-c1", "v", 1))
+    catalog.begin_writes([Write("d", "gnew-c1", "v", 1)])
     assert catalog.has_lost_vectors([1], {"gnew-c1"}), "noted, and not there"
     assert not catalog.has_lost_vectors([2], {"gnew-c2"}), "a class without documents"
-    catalog.begin_write(Write("d", "gnew-c2", "v", 1))
+    catalog.begin_writes([Write("d", "gnew-c2", "v", 1)])
     assert not catalog.has_lost_vectors([1], {"gnew-c1"}), "still where it is moved from"

@@ -1,0 +1,260 @@
+"""What a document's title, name and properties say of its edition: of which regulation it is, of which date or number.
+
+Careful on purpose: two documents wrongly taken for versions of one hide the right answer, two versions that were not
+recognised are only both shown. So a later date replaces nothing but regulations ("Положение о …", "… policy"); reports,
+orders, minutes and contracts of one title stand side by side, unless they say "редакция", "ред. 3" or "v2" themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+Kind = Literal["regulation", "record", "other"]
+
+_MONTHS_RU = ("январ", "феврал", "март", "апрел", "ма", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
+_MONTHS_EN = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:январ[яь]|феврал[яь]|марта?|апрел[яь]|ма[яй]|июн[яь]|июл[яь]|августа?|сентябр[яь]|октябр[яь]|ноябр[яь]|декабр[яь]"
+    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_YEAR = r"(?:19|20)\d\d"
+_DATES = (
+    re.compile(rf"(?<!\d)(?P<y>{_YEAR})[-./](?P<m>\d\d)[-./](?P<d>\d\d)(?![\d.]*\d)"),
+    re.compile(rf"(?<![\d.])(?P<d>\d\d?)[-./](?P<m>\d\d?)[-./](?P<y>{_YEAR})(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)(?![.\d])"),
+    re.compile(rf"(?<!\w)[«\"]?(?P<d>\d\d?)[»\"]?[ -](?P<n>{_MONTH})\.?,?[ -](?P<y>{_YEAR})(?!\d)"),
+    re.compile(rf"(?<!\w)(?P<n>{_MONTH})\.?\s(?P<d>\d\d?)(?:st|nd|rd|th)?,?\s(?P<y>{_YEAR})(?!\d)"),
+    re.compile(r"(?<!\d)(?P<y>20[0-4]\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?!\d)"),
+)
+_DATE = r"<(\d{4}-\d\d-\d\d)>(?:\s*(?:года|г)\b\.?)?"  # as `_marked` writes it
+_NUMBER = r"(?:№|\bno\.|(?<!\w)n(?=\s*\d)|#)\s*([\w./-]*\d[\w./-]*)"
+_EDITION = (
+    r"(?<!\w)(?:в\s+)?(?:новой\s+)?(?:редакц\w+|ред\b\.?|верси[яией]\w*|вер\b\.?|изменени\w+|изм\b\.?"
+    r"|version|ver\b\.?|revision|rev\b\.?|edition|amended|updated|v\.?)"
+)
+_APPROVED = re.compile(rf"\bутв(?:\.|ержд\w*)\s*(?:[а-я]{{4,}}\w*\s+){{0,3}}(?:от\s+)?{_DATE}(?:\s*{_NUMBER})?")
+_REQUISITE = re.compile(rf"(?:\bот\s+)?{_DATE}\s*{_NUMBER}|{_NUMBER}\s*от\s+{_DATE}")
+_EDITION_DATE = re.compile(rf"{_EDITION}\s*(?:(?:от|с|of|from|on|dated)\s+)?{_DATE}")
+_EDITION_NUMBER = re.compile(
+    rf"{_EDITION}\s*(?:№|no\.)?\s*(\d+(?:\.\d+){{0,3}})(?![\w<])"
+    r"|(?<!\w)(\d+)(?:-?[яеа]я?|st|nd|rd|th)?\s+(?:редакци\w+|верси[яией]\w*|edition|revision)"
+)
+_ANY_DATE = re.compile(rf"(?P<period>\b(?:за|на|for|period)\s+)?(?:\b(?:от|с|of|from|dated|effective)\s+)?{_DATE}")
+_LONE_YEAR = re.compile(rf"(?<![\d<./-])({_YEAR})(?:\s*(?:года|год|г)\b\.?)?(?![\d./>-])")
+_PERIOD = re.compile(
+    rf"(?:\b(?:за|на|for|in|during|fy|квартал\w*|кв|полугоди\w*|q[1-4]|h[12]|год[аы]?)\b|(?<!\w){_MONTH})[^,;()]{{0,25}}$"
+)
+_COPY = re.compile(
+    r"\((?:new|old|нов\w+|стар\w+|copy|копия|final|финал\w*|действующ\w+|актуальн\w+|\d\d?)\)"
+    r"|^(?:копия|copy of)\s+|[\s-]+(?:копия|copy|final|финал\w*|new|old|нов(?:ая|ый|ое|ые)|стар(?:ая|ый|ое|ые))"
+    r"(?:\s*\(?\d*\)?)?$"
+)
+_SAYS_DATE = re.compile(
+    r"утвержд|утв\.|редакци|ред\.|верси|дата|введен|действует|вступает|^\W*от\s|приказ"
+    r"|approved|effective|revis|version|date|updated|issued|in force"
+)
+
+_REGULATIONS = (
+    *("положени", "политик", "регламент", "инструкци", "правил", "порядок", "порядк", "стандарт", "методик", "руководств"),
+    *("кодекс", "процедур", "требовани", "памятк", "устав", "концепци"),
+    *("policy", "policies", "regulation", "procedure", "rules", "standard", "guide", "handbook", "manual", "charter"),
+)
+_RECORDS = (
+    *("отчет", "протокол", "приказ", "распоряжени", "договор", "контракт", "акт", "счет", "накладн", "заявлени", "записк"),
+    *("письм", "справк", "план", "бюджет", "смет", "график", "расписани", "прайс", "доверенност", "презентаци", "табел"),
+    *("ведомост", "реестр", "новост", "дайджест", "предложени", "заявк", "меню"),
+    *("report", "minutes", "order", "contract", "agreement", "invoice", "budget", "plan", "schedule", "price", "agenda"),
+    *("memo", "letter", "newsletter", "notes", "presentation", "summary", "offer"),
+)
+# A title of these and a word for its kind says nothing of its subject: many documents have it.
+_VAGUE = (
+    *("должностн", "типов", "общ", "рабоч", "кратк", "временн", "внутренн", "наш", "нов"),
+    *("user", "quick", "start", "getting", "installation", "admin", "company", "our", "the", "general", "internal"),
+)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Which edition a document is. `day` is an ISO date or a year; `told` says that it calls itself an edition."""
+
+    day: str = ""
+    number: tuple[int, ...] = ()
+    told: bool = False
+    by_file_name: bool = False  # the name alone says so, so that other documents' names must be the same
+
+
+@dataclass(frozen=True)
+class Name:
+    """A title or file name taken apart: what stays the same from edition to edition, and the edition."""
+
+    key: str
+    edition: Edition
+    full_day: str = ""  # a whole date in it, also one that tells a period
+
+
+def series_key(title: str, number: str = "") -> str:
+    """The title without what changes from one edition to the next, and the document's own number."""
+    key = take_apart(title).key
+    return f"{key} №{_plain(number).lstrip('№ ')}" if number and "№" not in key else key
+
+
+def stem_of(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def take_apart(text: str) -> Name:
+    """Splits a title or a file's name into key and edition."""
+    text = _marked(_plain(text))
+    record = kind_of(text) == "record"
+    found: dict[str, str] = {}
+
+    def note(name: str, value: str) -> str:
+        found.setdefault(name, value)
+        return " "
+
+    def requisite(match: re.Match[str]) -> str:
+        day, number = match[1] or match[4], match[2] or match[3]
+        note("day", day)
+        return f" №{number.rstrip('.')} " if record else " "  # a regulation's is that of the order that approved it
+
+    text = _APPROVED.sub(lambda match: note("day", match[1]), text)
+    text = _EDITION_DATE.sub(lambda match: note("edition day", match[1]), text)
+    text = _REQUISITE.sub(requisite, text)
+    text = _EDITION_NUMBER.sub(lambda match: note("number", match[1] or match[2]), text)
+    text = _ANY_DATE.sub(lambda match: match[0] if match["period"] else note("day", match[2]), text)
+    text = _LONE_YEAR.sub(lambda year: year[0] if _tells_period(year) else note("year", year[1]), text)
+    for _ in range(2):  # "(копия) (2)"
+        text = _COPY.sub(" ", text.strip())
+    text = re.sub(_NUMBER, lambda match: f" №{match[1].rstrip('.-')} ", text)
+    number = found.get("number", "")
+    if re.fullmatch(_YEAR, number):  # "редакция 2025"
+        found.setdefault("edition day", number)
+        number = ""
+    edition = Edition(
+        day=found.get("edition day") or found.get("day") or found.get("year", ""),
+        number=version_number(number),
+        told="edition day" in found or bool(number),
+    )
+    key = " ".join(re.findall(r"№?[\w]+(?:[./-]\w+)*", text))
+    return Name(key, edition, found.get("edition day") or found.get("day", ""))
+
+
+def edition_of(title: str, path: str, details: Mapping[str, Any], first_lines: str = "") -> Edition:
+    """A document's edition, from the best that is known: its own words, its properties, its name, its first lines."""
+    by_title, by_file = take_apart(title).edition, take_apart(stem_of(path)).edition
+    stated = iso_day(details.get("date")) or iso_day(details.get("valid_from"))
+    number = version_number(str(details.get("version") or ""))
+    day = (by_title.day if by_title.told else "") or stated or by_title.day
+    told = by_title.told or bool(number)
+    from_file = not (number or by_title.number) and bool(by_file.number)
+    if not day and by_file.day:
+        day, from_file = by_file.day, True
+    return Edition(
+        day=day or day_in_lines(first_lines),
+        number=number or by_title.number or by_file.number,
+        told=told or by_file.told,
+        by_file_name=from_file,
+    )
+
+
+def document_day(title: str, path: str, details: Mapping[str, Any]) -> str | None:
+    """The whole date (ISO) that a document is of, to be shown beside it; None when it tells none."""
+    name = take_apart(title)
+    told = name.full_day if name.edition.told and len(name.full_day) == 10 else ""
+    stated = iso_day(details.get("date")) or iso_day(details.get("valid_from"))
+    day = told or stated or name.full_day or take_apart(stem_of(path)).full_day
+    return day if len(day) == 10 else None
+
+
+def kind_of(key: str) -> Kind:
+    """By the word that the title turns on: the first one in Russian, the last one in English."""
+    words = re.findall(r"[a-zа-я-]+", _plain(key))
+    if words and not re.search(r"[а-я]", " ".join(words)):
+        words.reverse()
+    for word in words:
+        if word.startswith(_RECORDS):
+            return "record"
+        if word.startswith(_REGULATIONS):
+            return "regulation"
+    return "other"
+
+
+def names_subject(key: str) -> bool:
+    """Whether a title says what its document is about, beside the word for its kind ("Должностная инструкция" does not)."""
+    words = re.findall(r"[a-zа-я]{2,}", key)
+    return any(not word.startswith((*_REGULATIONS, *_RECORDS, *_VAGUE)) for word in words)
+
+
+def iso_day(value: object) -> str:
+    """A date of the metadata as ISO, or an empty string when it is none."""
+    text = str(value or "")
+    match = re.match(r"\d{4}-\d\d-\d\d", text) or re.search(_DATE, _marked(_plain(text)))
+    if match is None:
+        return ""
+    day = match[1] if match.re.groups else match[0]
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        return ""
+
+
+def version_number(text: str) -> tuple[int, ...]:
+    """`2.1` of "v2.1", "ред. 2.1" or "2.1"; trailing zeros say nothing."""
+    match = re.search(r"\d+(?:\.\d+){0,3}", text)
+    numbers = [int(part) for part in match[0].split(".")] if match else []
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def day_in_lines(text: str) -> str:
+    """The date in the first lines that say they tell one: "Утверждено приказом от …", "Version of …"."""
+    for line in _plain(text[:1500], keep_lines=True).split("\n")[:12]:
+        if _SAYS_DATE.search(line) and (match := re.search(_DATE, _marked(line))):
+            return match[1]
+    return ""
+
+
+def _tells_period(year: re.Match[str]) -> bool:
+    return bool(_PERIOD.search(year.string[: year.start()]))
+
+
+def _plain(text: str, *, keep_lines: bool = False) -> str:
+    """Lower case, е for ё, one kind of dash, no quotes; file names' underscores are spaces, or dots between digits."""
+    text = unicodedata.normalize("NFC", text).lower().replace("ё", "е")
+    text = re.sub(r"[«»“”„\"'`*]", "", re.sub(r"[‐-―−]", "-", text))
+    text = re.sub(r"(?<=\d)_(?=\d)", ".", text).replace("_", " ")
+    return re.sub(r"[^\S\n]+" if keep_lines else r"\s+", " ", text).strip()
+
+
+def _marked(text: str) -> str:
+    """Every date as <2025-03-12>; what only looks like one stays."""
+
+    def iso(match: re.Match[str]) -> str:
+        groups = match.groupdict()
+        year = int(groups["y"]) + (2000 if len(groups["y"]) == 2 else 0)
+        try:
+            found = date(year, _month(groups), int(groups["d"]))
+        except ValueError:
+            return match[0]
+        return f"<{found.isoformat()}>"
+
+    for pattern in _DATES:
+        parts = re.split(r"(<\d{4}-\d\d-\d\d>)", text)
+        text = "".join(part if part.startswith("<") else pattern.sub(iso, part) for part in parts)
+    return text
+
+
+def _month(groups: Mapping[str, str]) -> int:
+    if "m" in groups:
+        return int(groups["m"])
+    names = _MONTHS_EN if groups["n"][0] in "abcdefghijklmnopqrstuvwxyz" else _MONTHS_RU
+    found = [number for number, name in enumerate(names, start=1) if groups["n"].startswith(name)]
+    return found[0] if found else 0

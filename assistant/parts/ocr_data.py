@@ -1,0 +1,24 @@
+"""Where Tesseract's language data is. Light: asked at every start, without Tesseract."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def tessdata_folders(configured: Path | None) -> list[Path]:
+    """Folders that may hold `<language>.traineddata`, the most wanted first."""
+    if configured is not None:
+        return [configured]
+    named = os.environ.get("TESSDATA_PREFIX")
+    system = sorted(Path("/usr/share/tesseract-ocr").glob("*/tessdata"), reverse=True)
+    shared = [Path("/usr/share/tessdata"), Path("/usr/local/share/tessdata"), Path("/opt/homebrew/share/tessdata")]
+    return [*([Path(named), Path(named) / "tessdata"] if named else []), *system, *shared]
+
+
+def installed_languages(configured: Path | None) -> set[str]:
+    """Languages in the first folder that has any."""
+    for folder in tessdata_folders(configured):
+        if found := {file.stem for file in folder.glob("*.traineddata")}:
+            return found
+    return set()
