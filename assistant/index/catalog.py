@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from assistant.access.principal import AccessClass
 from assistant.errors import NotFound, StorageError
 from assistant.index.journal import Write, WriteJournal, chunk_id
+from assistant.index.succession import DocumentRecords
 from assistant.records.tables import AccessClassRow, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
 
 __all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now"]
@@ -37,6 +38,7 @@ class Passage:
     text: str
     class_id: int
     access_class: AccessClass
+    page_kind: str = "page"  # what `page` labels: page, sheet, slide or attachment
 
     @property
     def indexed_text(self) -> str:
@@ -44,8 +46,8 @@ class Passage:
         return "\n".join(part for part in (self.title, self.section, self.text) if part)
 
 
-class Catalog(WriteJournal):
-    """Repository of documents, chunks, classes and (inherited) vector writes."""
+class Catalog(WriteJournal, DocumentRecords):
+    """Repository of documents, chunks, classes and (inherited) vector writes and editions."""
 
     # --- access classes
 
@@ -156,11 +158,19 @@ class Catalog(WriteJournal):
             query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
             return [_passage(*row) for row in session.execute(query).all()]
 
-    def all_passages(self) -> Iterator[Passage]:
-        """Every chunk in force, in the order of their ids (BM25 is built from it)."""
+    def chunk_classes(self) -> tuple[list[str], list[int]]:
+        """Ids of all chunks in force, sorted, and their class ids."""
         with self._database.transaction() as session:
-            for row in session.execute(_PASSAGES.order_by(ChunkRow.id).execution_options(yield_per=1000)):
-                yield _passage(*row)
+            rows = session.execute(select(ChunkRow.id, ChunkRow.class_id)).all()
+        rows = sorted(rows)  # databases sort text by rules of their own
+        return [row[0] for row in rows], [row[1] for row in rows]
+
+    def indexed_texts(self, ids: list[str]) -> Iterator[str]:
+        """What BM25 indexes of those chunks, in their order; "" for one that is gone by now."""
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            found = self.passages(part)
+            yield from (found[key].indexed_text if key in found else "" for key in part)
 
     def chunk_counts(self) -> dict[int, int]:
         """Chunks by class id."""
@@ -214,6 +224,7 @@ def _passage(row: ChunkRow, path: str, title: str, department: str, level: int) 
         text=row.text,
         class_id=row.class_id,
         access_class=AccessClass(department, level),
+        page_kind=row.page_kind,
     )
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from assistant.errors import ChromaUnavailable, IndexNotReady
 from assistant.index.catalog import Catalog
 from assistant.index.chroma_server import QUESTION_SECONDS, ChromaServer
-from assistant.index.keyword import KeywordIndex, KeywordRetriever
+from assistant.index.keyword import KeywordIndex
 
 if TYPE_CHECKING:
+    from assistant.index.keyword_retriever import KeywordRetriever
     from assistant.parts.vector_stores import ClassVectorStore
 
 _PARALLEL = 8  # queries to Chroma side by side: measured best at 4 to 8

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ _MONTH = (
 _YEAR = r"(?:19|20)\d\d"
 _DATES = (
     re.compile(rf"(?<!\d)(?P<y>{_YEAR})[-./](?P<m>\d\d)[-./](?P<d>\d\d)(?![\d.]*\d)"),
-    re.compile(rf"(?<![\d.])(?P<d>\d\d?)[-./](?P<m>\d\d?)[-./](?P<y>{_YEAR})(?!\d)"),
+    re.compile(rf"(?<![\d.])(?P<d>\d\d?)[-./](?P<m>\d\d?)[-./](?P<y>{_YEAR})(?!\d|\.\d)"),
     re.compile(r"(?<![\d.])(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)(?![.\d])"),
     re.compile(rf"(?<!\w)[«\"]?(?P<d>\d\d?)[»\"]?[ -](?P<n>{_MONTH})\.?,?[ -](?P<y>{_YEAR})(?!\d)"),
     re.compile(rf"(?<!\w)(?P<n>{_MONTH})\.?\s(?P<d>\d\d?)(?:st|nd|rd|th)?,?\s(?P<y>{_YEAR})(?!\d)"),
@@ -36,14 +37,18 @@ _DATES = (
 _DATE = r"<(\d{4}-\d\d-\d\d)>(?:\s*(?:года|г)\b\.?)?"  # as `_marked` writes it
 _NUMBER = r"(?:№|\bno\.|(?<!\w)n(?=\s*\d)|#)\s*([\w./-]*\d[\w./-]*)"
 _EDITION = (
-    r"(?<!\w)(?:в\s+)?(?:новой\s+)?(?:редакц\w+|ред\b\.?|верси[яией]\w*|вер\b\.?|изменени\w+|изм\b\.?"
+    r"(?<!\w)(?:[вс]\s+)?(?:новой\s+)?(?:редакц\w+|ред\b\.?|верси[яией]\w*|вер\b\.?|изменени\w+|изм\b\.?"
     r"|version|ver\b\.?|revision|rev\b\.?|edition|amended|updated|v\.?)"
 )
+_DIGIT = re.compile(r"\d")
+_DATED = re.compile(rf"{_YEAR}|\d\d\.\d\d\.\d\d")
 _APPROVED = re.compile(rf"\bутв(?:\.|ержд\w*)\s*(?:[а-я]{{4,}}\w*\s+){{0,3}}(?:от\s+)?{_DATE}(?:\s*{_NUMBER})?")
 _REQUISITE = re.compile(rf"(?:\bот\s+)?{_DATE}\s*{_NUMBER}|{_NUMBER}\s*от\s+{_DATE}")
-_EDITION_DATE = re.compile(rf"{_EDITION}\s*(?:(?:от|с|of|from|on|dated)\s+)?{_DATE}")
+_EDITION_DATE = re.compile(
+    rf"{_EDITION}\s*(?:(?:приказ|решени|распоряжени)\w*\s+)?(?:(?:от|с|of|from|on|dated)\s+)?{_DATE}(?:\s*{_NUMBER})?"
+)
 _EDITION_NUMBER = re.compile(
-    rf"{_EDITION}\s*(?:№|no\.)?\s*(\d+(?:\.\d+){{0,3}})(?![\w<])"
+    rf"{_EDITION}\s*(?:№|no\.)?\s*(\d+(?:\.\d+){{0,3}})(?![\w<])(?:\s*(?:года|год|г)\b\.?)?"
     r"|(?<!\w)(\d+)(?:-?[яеа]я?|st|nd|rd|th)?\s+(?:редакци\w+|верси[яией]\w*|edition|revision)"
 )
 _ANY_DATE = re.compile(rf"(?P<period>\b(?:за|на|for|period)\s+)?(?:\b(?:от|с|of|from|dated|effective)\s+)?{_DATE}")
@@ -51,6 +56,8 @@ _LONE_YEAR = re.compile(rf"(?<![\d<./-])({_YEAR})(?:\s*(?:года|год|г)\b\
 _PERIOD = re.compile(
     rf"(?:\b(?:за|на|for|in|during|fy|квартал\w*|кв|полугоди\w*|q[1-4]|h[12]|год[аы]?)\b|(?<!\w){_MONTH})[^,;()]{{0,25}}$"
 )
+_JOINED_DATE = re.compile(rf"(?<![\d.])(?:{_YEAR}_\d\d_\d\d|\d\d?_\d\d?_{_YEAR})(?!\d)")
+_JOINED_NUMBER = re.compile(r"(?<![^\W_])(v\d+)_(\d{1,2})(?![\d._])")
 _COPY = re.compile(
     r"\((?:new|old|нов\w+|стар\w+|copy|копия|final|финал\w*|действующ\w+|актуальн\w+|\d\d?)\)"
     r"|^(?:копия|copy of)\s+|[\s-]+(?:копия|copy|final|финал\w*|new|old|нов(?:ая|ый|ое|ые)|стар(?:ая|ый|ое|ые))"
@@ -62,15 +69,62 @@ _SAYS_DATE = re.compile(
 )
 
 _REGULATIONS = (
-    *("положени", "политик", "регламент", "инструкци", "правил", "порядок", "порядк", "стандарт", "методик", "руководств"),
+    *(
+        "положени",
+        "политик",
+        "регламент",
+        "инструкци",
+        "правил",
+        "порядок",
+        "порядк",
+        "стандарт",
+        "методик",
+        "руководств",
+    ),
     *("кодекс", "процедур", "требовани", "памятк", "устав", "концепци"),
     *("policy", "policies", "regulation", "procedure", "rules", "standard", "guide", "handbook", "manual", "charter"),
 )
 _RECORDS = (
-    *("отчет", "протокол", "приказ", "распоряжени", "договор", "контракт", "акт", "счет", "накладн", "заявлени", "записк"),
-    *("письм", "справк", "план", "бюджет", "смет", "график", "расписани", "прайс", "доверенност", "презентаци", "табел"),
+    *(
+        "отчет",
+        "протокол",
+        "приказ",
+        "распоряжени",
+        "договор",
+        "контракт",
+        "акт",
+        "счет",
+        "накладн",
+        "заявлени",
+        "записк",
+    ),
+    *(
+        "письм",
+        "справк",
+        "план",
+        "бюджет",
+        "смет",
+        "график",
+        "расписани",
+        "прайс",
+        "доверенност",
+        "презентаци",
+        "табел",
+    ),
     *("ведомост", "реестр", "новост", "дайджест", "предложени", "заявк", "меню"),
-    *("report", "minutes", "order", "contract", "agreement", "invoice", "budget", "plan", "schedule", "price", "agenda"),
+    *(
+        "report",
+        "minutes",
+        "order",
+        "contract",
+        "agreement",
+        "invoice",
+        "budget",
+        "plan",
+        "schedule",
+        "price",
+        "agenda",
+    ),
     *("memo", "letter", "newsletter", "notes", "presentation", "summary", "offer"),
 )
 # A title of these and a word for its kind says nothing of its subject: many documents have it.
@@ -82,11 +136,11 @@ _VAGUE = (
 
 @dataclass(frozen=True)
 class Edition:
-    """Which edition a document is. `day` is an ISO date or a year; `told` says that it calls itself an edition."""
+    """Which edition a document is. `day` is an ISO date or a year."""
 
     day: str = ""
     number: tuple[int, ...] = ()
-    told: bool = False
+    told: bool = False  # it calls the day that of an edition: "редакция от …", "version of …"
     by_file_name: bool = False  # the name alone says so, so that other documents' names must be the same
 
 
@@ -109,9 +163,13 @@ def stem_of(path: str) -> str:
     return PurePosixPath(path).stem
 
 
+@lru_cache(maxsize=50_000)
 def take_apart(text: str) -> Name:
     """Splits a title or a file's name into key and edition."""
-    text = _marked(_plain(text))
+    text = _plain(text)
+    if not _DIGIT.search(text):
+        return Name(_words(_without_copy(text)), Edition())
+    text = _marked(text)
     record = kind_of(text) == "record"
     found: dict[str, str] = {}
 
@@ -122,17 +180,24 @@ def take_apart(text: str) -> Name:
     def requisite(match: re.Match[str]) -> str:
         day, number = match[1] or match[4], match[2] or match[3]
         note("day", day)
-        return f" №{number.rstrip('.')} " if record else " "  # a regulation's is that of the order that approved it
+        return f" №{number.rstrip('.')} {day} " if record else " "  # a regulation's is of the order that approved it
+
+    def day_or_period(match: re.Match[str]) -> str:
+        """What a record is of, and a period, stay in the key: they tell it from the others."""
+        if match["period"]:
+            return match[0]
+        note("day", match[2])
+        return f" {match[2]} " if record else " "
+
+    def year(match: re.Match[str]) -> str:
+        return match[0] if record or _tells_period(match) else note("year", match[1])
 
     text = _APPROVED.sub(lambda match: note("day", match[1]), text)
     text = _EDITION_DATE.sub(lambda match: note("edition day", match[1]), text)
     text = _REQUISITE.sub(requisite, text)
     text = _EDITION_NUMBER.sub(lambda match: note("number", match[1] or match[2]), text)
-    text = _ANY_DATE.sub(lambda match: match[0] if match["period"] else note("day", match[2]), text)
-    text = _LONE_YEAR.sub(lambda year: year[0] if _tells_period(year) else note("year", year[1]), text)
-    for _ in range(2):  # "(копия) (2)"
-        text = _COPY.sub(" ", text.strip())
-    text = re.sub(_NUMBER, lambda match: f" №{match[1].rstrip('.-')} ", text)
+    text = _LONE_YEAR.sub(year, _ANY_DATE.sub(day_or_period, text))
+    text = re.sub(_NUMBER, lambda match: f" №{match[1].rstrip('.-')} ", _without_copy(text))
     number = found.get("number", "")
     if re.fullmatch(_YEAR, number):  # "редакция 2025"
         found.setdefault("edition day", number)
@@ -140,28 +205,26 @@ def take_apart(text: str) -> Name:
     edition = Edition(
         day=found.get("edition day") or found.get("day") or found.get("year", ""),
         number=version_number(number),
-        told="edition day" in found or bool(number),
+        told="edition day" in found,
     )
-    key = " ".join(re.findall(r"№?[\w]+(?:[./-]\w+)*", text))
-    return Name(key, edition, found.get("edition day") or found.get("day", ""))
+    return Name(_words(text), edition, found.get("edition day") or found.get("day", ""))
 
 
 def edition_of(title: str, path: str, details: Mapping[str, Any], first_lines: str = "") -> Edition:
     """A document's edition, from the best that is known: its own words, its properties, its name, its first lines."""
     by_title, by_file = take_apart(title).edition, take_apart(stem_of(path)).edition
     stated = iso_day(details.get("date")) or iso_day(details.get("valid_from"))
-    number = version_number(str(details.get("version") or ""))
-    day = (by_title.day if by_title.told else "") or stated or by_title.day
-    told = by_title.told or bool(number)
-    from_file = not (number or by_title.number) and bool(by_file.number)
-    if not day and by_file.day:
-        day, from_file = by_file.day, True
-    return Edition(
-        day=day or day_in_lines(first_lines),
-        number=number or by_title.number or by_file.number,
-        told=told or by_file.told,
-        by_file_name=from_file,
-    )
+    days = [
+        (by_title.day if by_title.told else "", True, False),
+        (stated, False, False),
+        (by_title.day, False, False),
+        (by_file.day, by_file.told, True),
+        (day_in_lines(first_lines), False, False),
+    ]
+    day, told, day_by_file = next((found for found in days if found[0]), ("", False, False))
+    number = version_number(str(details.get("version") or "")) or by_title.number
+    by_file_name = day_by_file or (not number and bool(by_file.number))
+    return Edition(day, number or by_file.number, told, by_file_name)
 
 
 def document_day(title: str, path: str, details: Mapping[str, Any]) -> str | None:
@@ -222,20 +285,34 @@ def day_in_lines(text: str) -> str:
     return ""
 
 
+def _without_copy(text: str) -> str:
+    for _ in range(2):  # "(копия) (2)"
+        text = _COPY.sub(" ", text.strip())
+    return text
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"№?\w+(?:[./-]\w+)*", text))
+
+
 def _tells_period(year: re.Match[str]) -> bool:
     return bool(_PERIOD.search(year.string[: year.start()]))
 
 
 def _plain(text: str, *, keep_lines: bool = False) -> str:
-    """Lower case, е for ё, one kind of dash, no quotes; file names' underscores are spaces, or dots between digits."""
+    """Lower case, е for ё, one kind of dash, no quotes; file names' underscores are spaces, or dots in dates."""
     text = unicodedata.normalize("NFC", text).lower().replace("ё", "е")
     text = re.sub(r"[«»“”„\"'`*]", "", re.sub(r"[‐-―−]", "-", text))
-    text = re.sub(r"(?<=\d)_(?=\d)", ".", text).replace("_", " ")
+    text = _JOINED_DATE.sub(lambda match: match[0].replace("_", "."), text)
+    text = _JOINED_NUMBER.sub(r"\1.\2", text).replace("_", " ")
     return re.sub(r"[^\S\n]+" if keep_lines else r"\s+", " ", text).strip()
 
 
 def _marked(text: str) -> str:
     """Every date as <2025-03-12>; what only looks like one stays."""
+
+    if not _DATED.search(text):
+        return text
 
     def iso(match: re.Match[str]) -> str:
         groups = match.groupdict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from assistant.errors import ConfigError
 from assistant.registry import Registry
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
+_WORD = re.compile(r"\S+")
 _SAMPLE = 1_000_000  # bytes; hashing gigabytes of weights at every start would cost seconds
 
 
@@ -112,8 +114,26 @@ class LazyTokenizer:
     def __init__(self, model: Callable[[], BaseEmbedding]) -> None:
         self._model = model
         self._encode: Callable[[str], list[int]] | None = None
+        self._offsets: Callable[[str], list[int]] | None = None
 
     def __call__(self, text: str) -> list[int]:
+        """Token ids."""
         if self._encode is None:
             self._encode = tokenizer_of(self._model()) or (lambda words: list(range(len(words.split()))))
         return self._encode(text)
+
+    def starts(self, text: str) -> list[int]:
+        """Where each token starts in the text, in characters."""
+        if self._offsets is None:
+            self._offsets = _token_starts(self._model()) or (lambda words: [m.start() for m in _WORD.finditer(words)])
+        return self._offsets(text)
+
+
+def _token_starts(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
+    tokenizer = getattr(getattr(model, "_model", None), "tokenizer", None)
+    if tokenizer is None:
+        return None
+    fast = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers wraps what static models have bare
+    if not hasattr(fast, "encode_batch"):
+        return None
+    return lambda text: [start for start, _ in fast.encode(text, add_special_tokens=False).offsets]

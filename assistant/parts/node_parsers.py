@@ -14,6 +14,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode, TransformC
 from pydantic import ValidationError
 
 from assistant.errors import ConfigError
+from assistant.parts.table_rows import TableRows
 from assistant.registry import nearest
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
@@ -46,6 +47,9 @@ class MarkdownSections(NodeParser):
             if last:
                 headings = _Headings()
         return parsed
+
+
+_OURS: dict[str, type[TransformComponent]] = {cls.__name__: cls for cls in (MarkdownSections, TableRows)}
 
 
 class _Headings:
@@ -145,12 +149,16 @@ def build_transformation(
 def transformation_names() -> list[str]:
     """Short names: ours and those that LlamaIndex exports."""
     theirs = [name for name in llama_node_parsers.__all__ if _is_transformation(getattr(llama_node_parsers, name))]
-    return sorted([MarkdownSections.__name__, *theirs])
+    return sorted([*_OURS, *theirs])
 
 
 def _transformation_class(name: str) -> type[TransformComponent]:
-    if name == MarkdownSections.__name__:
-        return MarkdownSections
+    if name in _OURS:
+        return _OURS[name]
+    if name == "SentenceSplitter":
+        from assistant.parts.sentence_splitter import CountingSentenceSplitter
+
+        return CountingSentenceSplitter
     if "." in name:
         return llama_index_class(name, TransformComponent)
     if name not in transformation_names():

@@ -10,9 +10,10 @@ import pytest
 
 from assistant.access.principal import AccessClass
 from assistant.errors import IndexNotReady
-from assistant.index import keyword
+from assistant.index import keyword_retriever
 from assistant.index.catalog import Catalog, Write
 from assistant.index.keyword import KeywordIndex
+from assistant.index.words import words
 from assistant.records.database import Database
 from assistant.records.tables import ChunkRow, DocumentRow
 
@@ -25,7 +26,9 @@ def filled(folder: Path, word: str) -> Catalog:
     catalog = Catalog(database)
     number = catalog.class_id(AccessClass("company", 1))
     row = DocumentRow(id="d", pipeline="p", source="", path="d.md", status="indexed", class_id=number, chunks=1)
-    catalog.commit_versions([(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])])
+    catalog.commit_versions(
+        [(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])]
+    )
     return catalog
 
 
@@ -70,18 +73,18 @@ def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, damage: str) -> N
 
 def test_swapped_twice_between_reading_and_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = filled(tmp_path, "zebra")
-    folder, load = tmp_path / "bm25", keyword._load
+    folder, load = tmp_path / "bm25", keyword_retriever.load
     KeywordIndex(folder, catalog).refresh()
     before = current(folder)
 
-    def load_late(wanted: Path) -> keyword.KeywordRetriever:
+    def load_late(wanted: Path) -> keyword_retriever.KeywordRetriever:
         if wanted == before and wanted.exists():
             shutil.copytree(before, folder / f"{before.name}x")
             (folder / "CURRENT").write_text(f"{before.name}x")
             shutil.rmtree(before)
         return load(wanted)
 
-    monkeypatch.setattr(keyword, "_load", load_late)
+    monkeypatch.setattr(keyword_retriever, "load", load_late)
     assert found(KeywordIndex(folder, catalog), "zebra") == ["d-zebra"]
 
 
@@ -113,3 +116,35 @@ def test_vectors_of_another_model_are_noticed_and_moved_ones_are_not(tmp_path: P
     assert not catalog.has_lost_vectors([2], {"gnew-c2"}), "a class without documents"
     catalog.begin_writes([Write("d", "gnew-c2", "v", 1)])
     assert not catalog.has_lost_vectors([1], {"gnew-c1"}), "still where it is moved from"
+
+
+def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = filled(tmp_path, "zebra")
+    index = KeywordIndex(tmp_path / "bm25", catalog)
+    index.refresh()
+    number = catalog.class_id(AccessClass("hr", 2))
+    row = DocumentRow(id="e", pipeline="p", source="", path="e.md", status="indexed", class_id=number, chunks=2)
+    texts = ("gnu and zebra, gnu", "okapi")
+    catalog.commit_versions([(row, [_chunk("e", place, text, number) for place, text in enumerate(texts)])])
+    seen: list[str] = []
+    monkeypatch.setattr(keyword_retriever, "words", lambda text: seen.append(text) or words(text))
+    assert index.refresh()
+    assert seen == list(texts)
+    anew = KeywordIndex(tmp_path / "anew", catalog)
+    assert anew.refresh()
+    ours, fresh = index.current(), anew.current()
+    assert ours is not None
+    assert fresh is not None
+    library = keyword_retriever.index_words([words(text) for text in ("zebra", *texts)])
+    for question in ("zebra", "gnu", "okapi zebra", "lion"):
+        scores = ours.scores(question, frozenset({1, number}))
+        assert scores.tolist() == fresh.scores(question, frozenset({1, number})).tolist()
+        asked = library.get_tokens_ids(words(question))
+        expected = library.get_scores_from_ids(asked) if asked else [0, 0, 0]
+        assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def _chunk(document: str, position: int, text: str, class_id: int) -> ChunkRow:
+    return ChunkRow(id=f"{document}-{position}", document_id=document, class_id=class_id, position=position, text=text)

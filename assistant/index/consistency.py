@@ -1,0 +1,283 @@
+"""Whether catalog, chunk table, Chroma and the word index hold the same, and making them: `assistant doctor index`.
+
+The chunk table is what counts: it has every text, so vectors and word index are made anew from it without a file being
+read. Only what the chunk table itself lacks has to wait for the next ingest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import delete, select, update
+
+from assistant.errors import ChromaUnavailable, IndexNotReady
+from assistant.index.catalog import INDEXED, Catalog
+from assistant.index.chroma_server import ChromaServer
+from assistant.index.journal import Write
+from assistant.index.keyword import KeywordIndex
+from assistant.records.database import Database
+from assistant.records.tables import ChunkRow, DocumentRow
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
+
+    from assistant.parts.vector_stores import ClassVectorStore
+
+_PAGE = 5_000  # ids asked of Chroma at once
+_EMBEDDED = 500  # passages embedded and added at once
+_BATCH = 500  # ids in one IN (…)
+
+Lock = Callable[[Callable[[], None] | None], AbstractContextManager[None]]
+Embed = Callable[[list[str]], list[list[float]]]
+
+
+class _Document(NamedTuple):
+    id: str
+    path: str
+    class_id: int | None
+    chunks: int
+    status: str
+    version: str
+
+
+@dataclass
+class Findings:
+    """What does not agree. Documents are named by path, vectors by the id of their passage, by collection."""
+
+    documents: int = 0
+    chunks: int = 0
+    vectors: int = 0
+    chunk_count: list[str] = field(default_factory=list)  # the catalog says another number than there are
+    class_differs: list[str] = field(default_factory=list)  # none, or passages of another one
+    chunks_without_document: list[str] = field(default_factory=list)
+    vectors_missing: dict[str, set[str]] = field(default_factory=dict)
+    vectors_surplus: dict[str, set[str]] = field(default_factory=dict)  # of no passage
+    vectors_misplaced: dict[str, set[str]] = field(default_factory=dict)  # of a passage of another class
+    writes_orphaned: list[Write] = field(default_factory=list)  # of documents that are gone
+    writes_stale: list[Write] = field(default_factory=list)  # of other versions and classes than those in force
+    writes_not_noted: list[Write] = field(default_factory=list)  # the journal does not know of vectors in force
+    keyword: str = ""  # what is wrong with the word index
+
+    def counts(self) -> dict[str, int]:
+        """Problem → how many; those that are not there are left out."""
+        found = {
+            "chunk_count": len(self.chunk_count),
+            "class_differs": len(self.class_differs),
+            "chunks_without_document": len(self.chunks_without_document),
+            "vectors_missing": sum(map(len, self.vectors_missing.values())),
+            "vectors_surplus": sum(map(len, self.vectors_surplus.values())),
+            "vectors_misplaced": sum(map(len, self.vectors_misplaced.values())),
+            "writes_orphaned": len(self.writes_orphaned),
+            "writes_stale": len(self.writes_stale),
+            "writes_not_noted": len(self.writes_not_noted),
+            "keyword": int(bool(self.keyword)),
+        }
+        return {name: count for name, count in found.items() if count}
+
+
+class Consistency:
+    """Compares the parts of the index and repairs them; no ingest runs meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        chroma: ChromaServer,
+        keyword: KeywordIndex,
+        collection_name: Callable[[int], str],
+        embed: Embed,
+        lock: Lock,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._chroma = chroma
+        self._keyword = keyword
+        self._collection_name = collection_name
+        self._embed = embed
+        self._lock = lock
+
+    def compare(self, *, waiting: Callable[[], None] | None = None) -> Findings:
+        """Raises `ChromaUnavailable`, `StorageError`. `waiting` is called once if an ingest has to finish first."""
+        with self._lock(waiting), _translated():
+            return self._compare()
+
+    def repair(self, *, waiting: Callable[[], None] | None = None) -> tuple[Findings, Findings]:
+        """What was found, and what is left of it: documents that the next ingest has to read again."""
+        with self._lock(waiting), _translated():
+            before = self._compare()
+            if before.counts():
+                self._repair(before)
+            return before, self._compare() if before.counts() else before
+
+    # --- comparing
+
+    def _compare(self) -> Findings:
+        documents, expected, found = self._chunk_table()
+        self._compare_vectors(documents, expected, found)
+        self._compare_journal(documents, found)
+        found.keyword = self._keyword_problem({key: number for number, ids in expected.items() for key in ids})
+        return found
+
+    def _chunk_table(self) -> tuple[dict[str, _Document], dict[int, set[str]], Findings]:
+        """The documents, the ids of their passages by class, and what is wrong with them."""
+        columns = (DocumentRow.class_id, DocumentRow.chunks, DocumentRow.status, DocumentRow.version)
+        found = Findings()
+        counts: dict[str, int] = {}
+        classes: dict[int, set[str]] = {}
+        differing: set[str] = set()
+        with self._database.transaction() as session:
+            rows = session.execute(select(DocumentRow.id, DocumentRow.path, *columns))
+            documents = {row[0]: _Document(*row) for row in rows.tuples()}
+            query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.class_id).execution_options(yield_per=_PAGE)
+            for key, document, class_id in session.execute(query).tuples():
+                if document not in documents:
+                    found.chunks_without_document.append(key)
+                    continue
+                counts[document] = counts.get(document, 0) + 1
+                classes.setdefault(class_id, set()).add(key)
+                if documents[document].class_id != class_id:
+                    differing.add(document)
+        found.documents, found.chunks = len(documents), sum(counts.values())
+        for one in documents.values():
+            if one.chunks != counts.get(one.id, 0) or (one.status == INDEXED and not one.chunks):
+                found.chunk_count.append(one.path)
+            if one.id in differing or (one.status == INDEXED and one.class_id is None):
+                found.class_differs.append(one.path)
+        return documents, classes, found
+
+    def _compare_vectors(
+        self, documents: dict[str, _Document], expected: dict[int, set[str]], found: Findings
+    ) -> None:
+        wanted = {self._collection_name(number): ids for number, ids in expected.items()}
+        prefix = self._collection_name(0).rpartition("-c")[0] + "-c"
+        everywhere = set().union(*wanted.values())
+        present = {one.name for one in self._chroma.client().list_collections() if one.name.startswith(prefix)}
+        for name in sorted(present | set(wanted)):
+            held = set(self._held(name)) if name in present else set()
+            here = wanted.get(name, set())
+            found.vectors += len(held)
+            for part, ids in (
+                (found.vectors_missing, here - held),
+                (found.vectors_misplaced, (held - here) & everywhere),
+                (found.vectors_surplus, held - here - everywhere),
+            ):
+                if ids:
+                    part[name] = ids
+
+    def _compare_journal(self, documents: dict[str, _Document], found: Findings) -> None:
+        in_force = {
+            Write(one.id, self._collection_name(one.class_id), one.version, one.chunks)
+            for one in documents.values()
+            if one.chunks and one.class_id is not None
+        }
+        writes = set(self._catalog.writes())
+        generation = self._collection_name(0).rpartition("-c")[0]
+        found.writes_orphaned = sorted((one for one in writes if one.document not in documents), key=_order)
+        found.writes_not_noted = sorted(in_force - writes, key=_order)
+        others = writes - in_force - set(found.writes_orphaned)
+        # Those of another embedding model are the only vectors a document has until it is embedded anew.
+        found.writes_stale = sorted((w for w in others if w.collection.startswith(f"{generation}-c")), key=_order)
+
+    def _keyword_problem(self, expected: dict[str, int]) -> str:
+        try:
+            index = self._keyword.current()
+        except IndexNotReady as error:
+            return str(error)
+        if index is None:
+            return "there is no word index" if expected else ""
+        if index.store != self._catalog.store_id():
+            return "the word index is of another database"
+        held = dict(zip((key.decode() for key in index.chunks), map(int, index.classes), strict=True))
+        if held != expected:
+            same = sum(expected.get(key) == number for key, number in held.items())
+            return f"the word index has {same} of {len(expected)} passages as they are, and {len(held) - same} others"
+        return ""
+
+    def _held(self, collection: str) -> Iterator[str]:
+        """Every id of a collection, in pages: a hundred thousand at once is more than a request should carry."""
+        store = self._store(collection)
+        for start in range(0, store.client.count(), _PAGE):
+            yield from store.client.get(include=[], limit=_PAGE, offset=start)["ids"]
+
+    # --- repairing
+
+    def _repair(self, found: Findings) -> None:
+        """In the order of an ingest: nothing in force is without its vectors for longer than it was."""
+        if found.chunks_without_document:
+            self._forget_chunks(found.chunks_without_document)
+        self._catalog.begin_writes(found.writes_not_noted)
+        for collection, missing in found.vectors_missing.items():
+            self._add(collection, sorted(missing))
+        for write in found.writes_orphaned:  # also of another embedding model
+            self._store(write.collection).delete_nodes(write.chunk_ids())
+        for part in (found.vectors_misplaced, found.vectors_surplus):
+            for collection, ids in part.items():
+                self._store(collection).delete_nodes(sorted(ids))
+        self._catalog.end_writes([*found.writes_orphaned, *self._replaced(found)])
+        self._read_again([*found.chunk_count, *found.class_differs])
+        if found.keyword or found.chunks_without_document:
+            self._keyword.refresh(anew=True)
+
+    def _replaced(self, found: Findings) -> list[Write]:
+        """Stale writes, whose vectors are deleted by now, but one that only has another number of chunks noted."""
+        kept = {(write.document, write.collection, write.version) for write in found.writes_not_noted}
+        stale = [w for w in found.writes_stale if (w.document, w.collection, w.version) not in kept]
+        corrected = [w for w in found.writes_stale if (w.document, w.collection, w.version) in kept]
+        if corrected:
+            self._catalog.end_writes(corrected)
+            self._catalog.begin_writes(found.writes_not_noted)
+        return stale
+
+    def _add(self, collection: str, ids: list[str]) -> None:
+        """Embed passages from the chunk table, the same text as an ingest does, and add their vectors."""
+        from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+
+        for start in range(0, len(ids), _EMBEDDED):
+            passages = list(self._catalog.passages(ids[start : start + _EMBEDDED]).values())
+            vectors = self._embed([passage.indexed_text for passage in passages])
+            nodes: list[BaseNode] = [
+                TextNode(
+                    id_=passage.chunk,
+                    embedding=vector,
+                    relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=passage.document)},
+                )
+                for passage, vector in zip(passages, vectors, strict=True)
+            ]
+            self._store(collection).add(nodes)
+
+    def _read_again(self, paths: Iterable[str]) -> None:
+        """The next ingest reads those files, whatever it knows of them."""
+        wanted = sorted(set(paths))
+        with self._database.transaction() as session:
+            for start in range(0, len(wanted), _BATCH):
+                chosen = DocumentRow.path.in_(wanted[start : start + _BATCH])
+                session.execute(update(DocumentRow).where(chosen).values(fingerprint=""))
+
+    def _forget_chunks(self, ids: list[str]) -> None:
+        with self._database.transaction() as session:
+            for start in range(0, len(ids), _BATCH):
+                session.execute(delete(ChunkRow).where(ChunkRow.id.in_(ids[start : start + _BATCH])))
+
+    def _store(self, collection: str) -> ClassVectorStore:
+        from assistant.parts.vector_stores import open_collection
+
+        return open_collection(self._chroma.client(), collection)
+
+
+def _order(write: Write) -> tuple[str, str, str]:
+    return write.document, write.collection, write.version
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    import httpx
+    from chromadb.errors import ChromaError
+
+    try:
+        yield
+    except (httpx.HTTPError, ChromaError) as error:
+        raise ChromaUnavailable(f"the vector store failed: {error}; run the same command again") from error
