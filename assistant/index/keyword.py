@@ -49,15 +49,18 @@ class KeywordIndex:
                 loaded = self._reloaded()
         return loaded[1] if loaded else None
 
-    def refresh(self) -> bool:
-        """Build anew if the chunk table changed since, or what is there can't be opened; True if it was built."""
+    def refresh(self, *, anew: bool = False) -> bool:
+        """Build if the chunk table changed since, or what is there is not whole; True if it was built.
+
+        `anew` builds in any case, and without taking anything from the one before.
+        """
         wanted = f"{self._catalog.store_id()}-{self._catalog.chunks_version()}-"
         name = self._current_name()
-        if name is not None and name.startswith(wanted) and self._is_whole(name):
+        if not anew and name is not None and name.startswith(wanted) and self._is_whole(name):
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         built = Path(tempfile.mkdtemp(prefix=wanted, dir=self._folder))
-        _build(built, self._catalog, self._folder / name if name else None)
+        _build(built, self._catalog, self._folder / name if name and not anew else None)
         pointer = built / "name"
         pointer.write_text(built.name)
         for file in (*built.iterdir(), built):

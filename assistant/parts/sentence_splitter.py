@@ -36,8 +36,9 @@ class CountingSentenceSplitter(SentenceSplitter):
                 "raise chunk_size"
             )
         if len(text.encode("utf-8", "replace")) < room:  # a token is a byte at least
-            return self._postprocess_chunks([text])
-        return self._split_text(text, chunk_size=room)
+            return [stripped] if (stripped := text.strip()) else []
+        chunks: list[str] = self._split_text(text, chunk_size=room)
+        return chunks
 
     def _split(self, text: str, chunk_size: int) -> list[_Split]:
         starts_of: Any = getattr(self._tokenizer, "starts", None)
