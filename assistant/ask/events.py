@@ -30,6 +30,24 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Successor:
+    """The edition in force of a document that was replaced; `date` is ISO."""
+
+    document: str
+    title: str
+    date: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of which date a document is and whether it is still in force, as far as its reader may know."""
+
+    date: str | None = None  # ISO
+    is_expired: bool = False
+    superseded_by: Successor | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """A passage with its number in the answer, counted from 1."""
 
@@ -37,6 +55,7 @@ class Source:
     passage: Passage
     score: float
     scores: Scores
+    standing: Standing = Standing()
 
 
 @dataclass(frozen=True)

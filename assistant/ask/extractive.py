@@ -9,7 +9,7 @@ from functools import cache
 
 from assistant.ask.events import Source
 from assistant.index.words import words
-from assistant.parts.node_parsers import SEPARATOR
+from assistant.parts.markdown import SEPARATOR
 
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
@@ -24,6 +24,7 @@ _HOW_TO = re.compile(
 _HEADING, _OUTER_HEADING = 0.5, 0.25
 _STEPS_BONUS = 0.25  # "how do I …" asks for numbered steps
 _RANK_WEIGHT = 0.05  # each place down the ranking costs this much
+_REPLACED = 0.5  # what a sentence of an edition out of force counts, beside those of others
 _WORTH = 0.55  # a further quote must be at least this good, compared with the best one
 
 
@@ -140,4 +141,5 @@ def _score(source: Source, text: str, weights: dict[str, float], how_to: bool) -
         for word, weight in weights.items()
     )
     steps = _STEPS_BONUS if how_to and _NUMBERED.search(text) else 0.0
-    return matched / total * min(1.0, 0.4 + len(own) / 12) + steps - _RANK_WEIGHT * (source.n - 1)
+    in_force = _REPLACED if source.standing.superseded_by else 1.0
+    return (matched / total * min(1.0, 0.4 + len(own) / 12) + steps) * in_force - _RANK_WEIGHT * (source.n - 1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import yaml
 
 from assistant import resources
-from assistant.ask.events import Source
+from assistant.ask.events import Source, Standing
 from assistant.ask.language import Language
 from assistant.errors import ConfigError, InvalidQuestion
 from assistant.settings import Llm
@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 _VARIABLES = {"system": set(), "answer": {"passages", "question"}}
 _SAFETY_TOKENS = 64  # chat template and role markers
 _FAKE_HEAD = re.compile(r"^([^\w\n]*)\[\s*(\d+)\s*\]", re.MULTILINE)
+_HEAD: dict[Language, dict[str, str]] = {
+    "ru": {
+        "page": "стр. {}",
+        "sheet": "лист «{}»",
+        "slide": "слайд {}",
+        "attachment": "вложение {}",
+        "date": "от {}",
+        "superseded": "НЕ ДЕЙСТВУЕТ, заменён: {}",
+        "expired": "срок действия истёк",
+    },
+    "en": {
+        "page": "p. {}",
+        "sheet": "sheet “{}”",
+        "slide": "slide {}",
+        "attachment": "attachment {}",
+        "date": "of {}",
+        "superseded": "NOT IN FORCE, superseded by: {}",
+        "expired": "expired",
+    },
+}
 _SMALLEST_CUT = 120  # tokens; a shorter rest of a passage says nothing
 
 
@@ -65,7 +85,7 @@ class Prompts:
             raise InvalidQuestion("the question does not fit into the language model's context: make it shorter")
         blocks, kept = [], []
         for source in sources:
-            block = cut_to_tokens(_block(source), free - 1)
+            block = cut_to_tokens(_block(source, language), free - 1)
             if block is None:
                 break
             free -= count_tokens(block) + 1  # the empty line between two passages
@@ -125,13 +145,26 @@ def cut_to_tokens(text: str, limit: int) -> str | None:
     return text[:low].rsplit(None, 1)[0] + " …"
 
 
-def _block(source: Source) -> str:
+def _block(source: Source, language: Language) -> str:
     """A passage as the model sees it. A line that looks like the head of another passage can't be faked from inside."""
     passage = source.passage
-    place = ", ".join(part for part in (passage.section, passage.page and f"p. {passage.page}") if part)
-    head = " ".join(f"{passage.title}{f' ({place})' if place else ''}".split())
+    where = _HEAD[language][passage.page_kind].format(passage.page) if passage.page else ""
+    place = ", ".join(part for part in (passage.section, where) if part)
+    told = "; ".join(part for part in (place, *_told(source.standing, _HEAD[language])) if part)
+    head = " ".join(f"{passage.title}{f' ({told})' if told else ''}".split())
     text = _FAKE_HEAD.sub(r"\1(\2)", "\n".join(passage.text.splitlines()))
     return f"[{source.n}] {head}\n{text}"
+
+
+def _told(standing: Standing, words: Mapping[str, str]) -> Iterator[str]:
+    """The document's date, and that it is out of force: the model is to say so."""
+    if standing.date:
+        yield words["date"].format(standing.date)
+    if standing.superseded_by:
+        by = standing.superseded_by
+        yield words["superseded"].format(f"{by.title}, {by.date}" if by.date else by.title)
+    if standing.is_expired:
+        yield words["expired"]
 
 
 def _load(name: str, language: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
 from assistant.access.principal import Principal
-from assistant.ask.events import Notice, Scores, Source
+from assistant.ask.events import Notice, Scores, Source, Standing
 from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
+from assistant.ask.standing import in_force_first, readable_successors, standings, with_standing
 from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
 from assistant.index.search import Dense, Search
@@ -95,7 +96,7 @@ class Retriever:
         if method == "reranked":
             found, failed = await self._rerank(question, found, timings)
             notices += failed
-        best = tuple(replace(source, n=number) for number, source in enumerate(found[:top_n], start=1))
+        found, best = await asyncio.to_thread(self._in_force, principal, found, top_n, timings)
         covered = max((coverage[source.passage.chunk] for source in best), default=0.0)
         similarity = max((source.scores.vector for source in best if source.scores.vector is not None), default=0.0)
         return Retrieved(
@@ -120,6 +121,11 @@ class Retriever:
                 f"the question has {len(question)} characters, {limit} are allowed: ask for one thing in a few sentences"
             )
         return question
+
+    def standing(self, document: str, principal: Principal) -> Standing:
+        """Of which date a document is and what replaced it, as far as the principal may know."""
+        later = readable_successors(self._catalog, self._policy, principal, [document])
+        return standings([document], self._catalog, later).get(document, Standing())
 
     async def _both(
         self, question: str, permitted: frozenset[int], k: int, timings: dict[str, float]
@@ -182,6 +188,18 @@ class Retriever:
         """The passages of those ids that are in force and that the principal may read."""
         found = self._catalog.passages(ids)
         return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
+
+    def _in_force(
+        self, principal: Principal, found: list[Source], top_n: int, timings: dict[str, float]
+    ) -> tuple[list[Source], tuple[Source, ...]]:
+        """All, the editions in force before those that they replace; and the best of them, numbered, with their dates."""
+        start = perf_counter()
+        documents = {source.passage.document for source in found}
+        later = readable_successors(self._catalog, self._policy, principal, documents)
+        found = in_force_first(found, later)
+        best = with_standing(found[:top_n], self._catalog, later)
+        timings["editions"] = _ms(start)
+        return found, tuple(replace(source, n=number) for number, source in enumerate(best, start=1))
 
     def _coverage(self, question: str, passages: Mapping[str, Passage]) -> dict[str, float]:
         """How much of the question each passage has: the share of its words, weighted by their rarity."""

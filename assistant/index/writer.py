@@ -113,17 +113,18 @@ class Writer:
         self._delete_stale([row.id], keep=[wanted])
         return True
 
-    @_translated
     def remove(self, documents: list[str]) -> int:
         """Remove documents everywhere; returns how many chunks they had."""
+        if not documents:
+            return 0
         chunks = self._catalog.forget(documents)
         self._delete_stale(documents)
         return chunks
 
-    @_translated
     def sweep(self) -> None:
         """Finish removals that were killed half way."""
-        self._delete(self._catalog.orphaned_writes())
+        if orphaned := self._catalog.orphaned_writes():
+            self._delete(orphaned)
 
     def _wanted(self, row: DocumentRow) -> Write:
         assert row.class_id is not None
@@ -146,16 +147,17 @@ class Writer:
     def _delete_stale(self, documents: list[str], keep: Iterable[Write] = ()) -> None:
         kept = {(write.document, write.collection, write.version) for write in keep}
         writes = self._catalog.writes_of(documents)
-        self._delete([write for write in writes if (write.document, write.collection, write.version) not in kept])
+        if stale := [write for write in writes if (write.document, write.collection, write.version) not in kept]:
+            self._delete(stale)
 
+    @_translated
     def _delete(self, writes: list[Write]) -> None:
         by_collection: dict[str, list[str]] = {}
         for write in writes:
             by_collection.setdefault(write.collection, []).extend(write.chunk_ids())
         for collection, ids in by_collection.items():
             self._at(collection, lambda store, ids=ids: store.delete_nodes(ids))  # type: ignore[misc]
-        if writes:
-            self._catalog.end_writes(writes)
+        self._catalog.end_writes(writes)
 
     def _at(self, collection: str, act: Callable[[ClassVectorStore], R]) -> R:
         """Once more when the server died in the middle, or the collection was made anew: ids make it harmless."""

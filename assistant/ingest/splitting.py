@@ -17,7 +17,7 @@ from assistant.errors import DocumentError
 from assistant.index.catalog import chunk_id
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.reading import Page
-from assistant.parts.node_parsers import first_heading
+from assistant.parts.markdown import first_heading
 
 # NLTK, which finds the sentences, gives up after 5 seconds (of the clock) on one text: a few megabytes, on a busy machine.
 _PIECE = 200_000

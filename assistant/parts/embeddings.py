@@ -8,12 +8,16 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from llama_index.core.base.embeddings.base import BaseEmbedding
+from typing import TYPE_CHECKING, Any
 
 from assistant import resources
 from assistant.errors import ConfigError
 from assistant.registry import Registry
+
+if TYPE_CHECKING:  # a run that finds nothing changed asks for `identity` only, and LlamaIndex takes a second to import
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+else:
+    BaseEmbedding = Any  # the registry looks at the factories' signatures
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
 _WORD = re.compile(r"\S+")

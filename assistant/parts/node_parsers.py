@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +13,10 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode, TransformC
 from pydantic import ValidationError
 
 from assistant.errors import ConfigError
+from assistant.parts.markdown import HEADING, SEPARATOR, is_fence, plain_heading
 from assistant.parts.table_rows import TableRows
 from assistant.registry import nearest
 
-_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
-SEPARATOR = " › "
 _LONGEST_PATH = 200  # characters of a path of headings
 
 
@@ -65,8 +63,8 @@ class _Headings:
         lines: list[str] = []
         fenced = False
         for line in text.split("\n"):
-            fenced ^= _is_fence(line)
-            heading = None if fenced else _HEADING.match(line)
+            fenced ^= is_fence(line)
+            heading = None if fenced else HEADING.match(line)
             if heading is None or len(heading[2]) > _LONGEST_PATH:  # a paragraph that a converter took for a heading
                 lines.append(line)
                 continue
@@ -96,29 +94,6 @@ def _fitting(names: list[str]) -> str:
     while len(names) > 1 and len(SEPARATOR.join(names)) > _LONGEST_PATH:
         names = names[1:]
     return SEPARATOR.join(names)
-
-
-def _is_fence(line: str) -> bool:
-    """Whether a code block begins or ends here; one that also ends on its line does neither."""
-    fence = re.match(r"\s*(`{3,}|~{3,})", line)
-    return fence is not None and fence[1] not in line[fence.end() :]
-
-
-def first_heading(text: str) -> str | None:
-    """The first heading of the highest level among the first lines, code left out: a document's title."""
-    headings, fenced = [], False
-    for line in text.split("\n")[:60]:
-        fenced ^= _is_fence(line)
-        if not fenced and (match := _HEADING.match(line)):
-            headings.append(match)
-    best = min(headings, key=lambda match: len(match[1]), default=None)
-    return plain_heading(best[2]) if best else None
-
-
-def plain_heading(text: str) -> str:
-    """A heading without emphasis, links and escapes."""
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    return re.sub(r"(\*\*|__|`|\\)", "", text).strip(" *_")
 
 
 def build_transformation(

@@ -6,11 +6,10 @@ import pytest
 from llama_index.core.schema import Document
 
 from assistant.errors import ConfigError
+from assistant.parts.markdown import first_heading, plain_heading
 from assistant.parts.node_parsers import (
     MarkdownSections,
     build_transformation,
-    first_heading,
-    plain_heading,
     transformation_names,
 )
 
