@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import delete, func, insert, inspect, select, update
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from assistant.access.principal import AccessClass
 from assistant.errors import NotFound, StorageError
 from assistant.index.journal import Write, WriteJournal, chunk_id
 from assistant.index.succession import DocumentRecords
-from assistant.records.tables import AccessClassRow, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
+from assistant.records.tables import AccessClassRow, ChunkColumns, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
 
 __all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now"]
 
@@ -99,10 +98,10 @@ class Catalog(WriteJournal, DocumentRecords):
             for row in rows:
                 _keep(session, row)
 
-    def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkRow]]]) -> None:
+    def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkColumns]]]) -> None:
         """In one transaction: documents' rows and their chunks; vector writes stay until vectors are deleted."""
         ids = [row.id for row, _ in versions]
-        chunks = [_columns(chunk) for _, chunks in versions for chunk in chunks]
+        chunks = [chunk for _, chunks in versions for chunk in chunks]
         with self._database.transaction() as session:
             for row, _ in versions:
                 _keep(session, row)
@@ -234,10 +233,6 @@ def _keep(session: Session, row: DocumentRow) -> None:
         session.add(row)
     else:
         session.merge(row)
-
-
-def _columns(row: ChunkRow) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in ChunkRow.__table__.columns}
 
 
 def _count_change(session: Session) -> None:

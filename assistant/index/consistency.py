@@ -45,13 +45,14 @@ class _Document(NamedTuple):
 
 @dataclass
 class Findings:
-    """What does not agree. Documents are named by path, vectors by the id of their passage, by collection."""
+    """What does not agree. Documents are id → path; vectors are named by their passage's id, by collection."""
 
     documents: int = 0
     chunks: int = 0
     vectors: int = 0
-    chunk_count: list[str] = field(default_factory=list)  # the catalog says another number than there are
-    class_differs: list[str] = field(default_factory=list)  # none, or passages of another one
+    chunk_count: dict[str, str] = field(default_factory=dict)  # the catalog says another number than there are
+    class_differs: dict[str, str] = field(default_factory=dict)  # none, or passages of another one
+    classes: dict[str, set[int]] = field(default_factory=dict)  # of each document's passages
     chunks_without_document: list[str] = field(default_factory=list)
     vectors_missing: dict[str, set[str]] = field(default_factory=dict)
     vectors_surplus: dict[str, set[str]] = field(default_factory=dict)  # of no passage
@@ -60,6 +61,10 @@ class Findings:
     writes_stale: list[Write] = field(default_factory=list)  # of other versions and classes than those in force
     writes_not_noted: list[Write] = field(default_factory=list)  # the journal does not know of vectors in force
     keyword: str = ""  # what is wrong with the word index
+
+    def mixed(self) -> list[str]:
+        """The documents with passages of several classes."""
+        return [document for document in self.class_differs if len(self.classes.get(document, ())) > 1]
 
     def counts(self) -> dict[str, int]:
         """Problem → how many; those that are not there are left out."""
@@ -128,37 +133,37 @@ class Consistency:
         found = Findings()
         counts: dict[str, int] = {}
         classes: dict[int, set[str]] = {}
-        differing: set[str] = set()
         with self._database.transaction() as session:
             rows = session.execute(select(DocumentRow.id, DocumentRow.path, *columns))
-            documents = {row[0]: _Document(*row) for row in rows.tuples()}
+            documents = {row[0]: _Document(*row) for row in rows}
             query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.class_id).execution_options(yield_per=_PAGE)
-            for key, document, class_id in session.execute(query).tuples():
+            for key, document, class_id in session.execute(query):
                 if document not in documents:
                     found.chunks_without_document.append(key)
                     continue
                 counts[document] = counts.get(document, 0) + 1
                 classes.setdefault(class_id, set()).add(key)
-                if documents[document].class_id != class_id:
-                    differing.add(document)
-        found.documents, found.chunks = len(documents), sum(counts.values())
+                found.classes.setdefault(document, set()).add(class_id)
+        found.documents, found.chunks = len(counts), sum(counts.values())
         for one in documents.values():
             if one.chunks != counts.get(one.id, 0) or (one.status == INDEXED and not one.chunks):
-                found.chunk_count.append(one.path)
-            if one.id in differing or (one.status == INDEXED and one.class_id is None):
-                found.class_differs.append(one.path)
+                found.chunk_count[one.id] = one.path
+            if found.classes.get(one.id, {one.class_id}) != {one.class_id} or (
+                one.status == INDEXED and not one.class_id
+            ):
+                found.class_differs[one.id] = one.path
         return documents, classes, found
 
-    def _compare_vectors(
-        self, documents: dict[str, _Document], expected: dict[int, set[str]], found: Findings
-    ) -> None:
+    def _compare_vectors(self, documents: dict[str, _Document], expected: dict[int, set[str]], found: Findings) -> None:
         wanted = {self._collection_name(number): ids for number, ids in expected.items()}
         prefix = self._collection_name(0).rpartition("-c")[0] + "-c"
+        mixed = set(found.mixed())  # which of their classes is right is for the next ingest to say
         everywhere = set().union(*wanted.values())
         present = {one.name for one in self._chroma.client().list_collections() if one.name.startswith(prefix)}
         for name in sorted(present | set(wanted)):
             held = set(self._held(name)) if name in present else set()
-            here = wanted.get(name, set())
+            held = {key for key in held if key.rsplit("-", 2)[0] not in mixed}
+            here = {key for key in wanted.get(name, set()) if key.rsplit("-", 2)[0] not in mixed}
             found.vectors += len(held)
             for part, ids in (
                 (found.vectors_missing, here - held),
@@ -169,12 +174,13 @@ class Consistency:
                     part[name] = ids
 
     def _compare_journal(self, documents: dict[str, _Document], found: Findings) -> None:
+        unsure = {**found.chunk_count, **found.class_differs}  # the next ingest settles theirs
         in_force = {
             Write(one.id, self._collection_name(one.class_id), one.version, one.chunks)
             for one in documents.values()
-            if one.chunks and one.class_id is not None
+            if one.chunks and one.class_id is not None and one.id not in unsure
         }
-        writes = set(self._catalog.writes())
+        writes = {write for write in self._catalog.writes() if write.document not in unsure}
         generation = self._collection_name(0).rpartition("-c")[0]
         found.writes_orphaned = sorted((one for one in writes if one.document not in documents), key=_order)
         found.writes_not_noted = sorted(in_force - writes, key=_order)
@@ -206,31 +212,23 @@ class Consistency:
     # --- repairing
 
     def _repair(self, found: Findings) -> None:
-        """In the order of an ingest: nothing in force is without its vectors for longer than it was."""
+        """Away with what is too much, then what is lacking; each vector is in the journal for as long as it is there."""
         if found.chunks_without_document:
             self._forget_chunks(found.chunks_without_document)
-        self._catalog.begin_writes(found.writes_not_noted)
-        for collection, missing in found.vectors_missing.items():
-            self._add(collection, sorted(missing))
         for write in found.writes_orphaned:  # also of another embedding model
             self._store(write.collection).delete_nodes(write.chunk_ids())
         for part in (found.vectors_misplaced, found.vectors_surplus):
             for collection, ids in part.items():
                 self._store(collection).delete_nodes(sorted(ids))
-        self._catalog.end_writes([*found.writes_orphaned, *self._replaced(found)])
-        self._read_again([*found.chunk_count, *found.class_differs])
+        if ended := found.writes_orphaned + found.writes_stale:
+            self._catalog.end_writes(ended)
+        self._catalog.begin_writes(found.writes_not_noted)
+        for collection, missing in found.vectors_missing.items():
+            self._add(collection, sorted(missing))
+        self._take_classes(found)
+        self._read_again([*found.chunk_count, *found.mixed()])
         if found.keyword or found.chunks_without_document:
             self._keyword.refresh(anew=True)
-
-    def _replaced(self, found: Findings) -> list[Write]:
-        """Stale writes, whose vectors are deleted by now, but one that only has another number of chunks noted."""
-        kept = {(write.document, write.collection, write.version) for write in found.writes_not_noted}
-        stale = [w for w in found.writes_stale if (w.document, w.collection, w.version) not in kept]
-        corrected = [w for w in found.writes_stale if (w.document, w.collection, w.version) in kept]
-        if corrected:
-            self._catalog.end_writes(corrected)
-            self._catalog.begin_writes(found.writes_not_noted)
-        return stale
 
     def _add(self, collection: str, ids: list[str]) -> None:
         """Embed passages from the chunk table, the same text as an ingest does, and add their vectors."""
@@ -249,12 +247,22 @@ class Consistency:
             ]
             self._store(collection).add(nodes)
 
-    def _read_again(self, paths: Iterable[str]) -> None:
-        """The next ingest reads those files, whatever it knows of them."""
-        wanted = sorted(set(paths))
+    def _take_classes(self, found: Findings) -> None:
+        """The document gets the class of its passages, in which their vectors are: so the next ingest moves them all."""
+        with self._database.transaction() as session:
+            for document in set(found.class_differs) - set(found.mixed()):
+                values: dict[str, int] = {"class_id": min(found.classes[document])} if document in found.classes else {}
+                if not values and document in found.chunk_count:
+                    values = {"chunks": 0}
+                if values:
+                    session.execute(update(DocumentRow).where(DocumentRow.id == document).values(values))
+
+    def _read_again(self, documents: Iterable[str]) -> None:
+        """The next ingest reads their files, whatever it knows of them."""
+        wanted = list(documents)
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
-                chosen = DocumentRow.path.in_(wanted[start : start + _BATCH])
+                chosen = DocumentRow.id.in_(wanted[start : start + _BATCH])
                 session.execute(update(DocumentRow).where(chosen).values(fingerprint=""))
 
     def _forget_chunks(self, ids: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,10 +12,10 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from assistant.access.principal import AccessClass
+from assistant.index.dates import iso_day
 from assistant.index.versions import (
     Edition,
     edition_of,
-    iso_day,
     kind_of,
     names_subject,
     series_key,
@@ -25,7 +26,7 @@ from assistant.records.database import Database
 from assistant.records.tables import AccessClassRow, ChunkRow, DocumentRow
 
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
-_SERIES_CHARS = 64  # of the column
+_RULES = 1  # raise it when `series_key` makes another key of the same title
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,14 @@ def mark(catalog: DocumentRecords, *, today: date | None = None) -> int:
     """
     today = today or datetime.now(UTC).date()
     facts = catalog.facts()
-    marks: dict[str, tuple[str, str | None]] = dict.fromkeys(facts, ("", None))
-    for key, members in _groups(facts.values()):
-        for older, newer in successions(key, members, catalog, today):
-            marks[older.id] = (_column(key), newer.id)
-            marks[newer.id] = (_column(key), marks[newer.id][1])
+    marks: dict[str, tuple[str, str | None]] = {one.id: (_series(one), None) for one in facts.values()}
+    groups: dict[tuple[str, str], list[DocumentFacts]] = {}
+    for one in facts.values():
+        groups.setdefault((marks[one.id][0].partition(".")[2], one.access_class.department), []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            for older, newer in successions(_key(members[0]), members, catalog, today):
+                marks[older.id] = (marks[older.id][0], newer.id)
     changed = {key: new for key, new in marks.items() if new != (facts[key].series, facts[key].superseded_by)}
     if changed:
         catalog.set_series(changed)
@@ -135,13 +139,18 @@ def successions(
     return found
 
 
-def _groups(facts: Iterable[DocumentFacts]) -> list[tuple[str, list[DocumentFacts]]]:
-    """Documents of one department with the same title, dates and version numbers left out; two at least."""
-    groups: dict[tuple[str, str], list[DocumentFacts]] = {}
-    for one in facts:
-        key = series_key(one.title, str(one.details.get("number") or ""))
-        groups.setdefault((key, one.access_class.department), []).append(one)
-    return [(key, members) for (key, _), members in groups.items() if len(members) > 1]
+def _series(one: DocumentFacts) -> str:
+    """A hash of title and number, and one of the series they make: titles that stand are not taken apart anew."""
+    said = _hash(f"{_RULES}\0{one.title}\0{one.details.get('number')}")
+    return one.series if one.series.startswith(f"{said}.") else f"{said}.{_hash(_key(one))}"
+
+
+def _key(one: DocumentFacts) -> str:
+    return series_key(one.title, str(one.details.get("number") or ""))
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def _parts(key: str, members: list[DocumentFacts], editions: Mapping[str, Edition]) -> list[list[DocumentFacts]]:
@@ -206,7 +215,8 @@ def is_expired(details: Mapping[str, Any], today: date | None = None) -> bool:
 def later_editions(catalog: DocumentRecords, documents: Iterable[str]) -> dict[str, list[DocumentFacts]]:
     """What replaces each of those documents, the nearest first and the one in force last; none for most."""
     known = catalog.facts(documents)
-    return {key: later for key, one in known.items() if (later := list(_chain(catalog, one, known)))}
+    chains = {key: list(_chain(catalog, one, known)) for key, one in list(known.items())}
+    return {key: chain for key, chain in chains.items() if chain}
 
 
 def _chain(catalog: DocumentRecords, one: DocumentFacts, known: dict[str, DocumentFacts]) -> Iterator[DocumentFacts]:
@@ -220,12 +230,6 @@ def _chain(catalog: DocumentRecords, one: DocumentFacts, known: dict[str, Docume
             return
         yield known[following]
         following = known[following].superseded_by
-
-
-def _column(key: str) -> str:
-    import hashlib
-
-    return key if len(key) <= _SERIES_CHARS else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _batches(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -8,66 +8,40 @@ orders, minutes and contracts of one title stand side by side, unless they say "
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from assistant.index.dates import DATE, DATED, MONTH, YEAR, day_in_lines, iso_day, marked, plain
+
 Kind = Literal["regulation", "record", "other"]
 
-_MONTHS_RU = ("январ", "феврал", "март", "апрел", "ма", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
-_MONTHS_EN = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?:январ[яь]|феврал[яь]|марта?|апрел[яь]|ма[яй]|июн[яь]|июл[яь]|августа?|сентябр[яь]|октябр[яь]|ноябр[яь]|декабр[яь]"
-    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)"
-)
-_YEAR = r"(?:19|20)\d\d"
-_DATES = (
-    re.compile(rf"(?<!\d)(?P<y>{_YEAR})[-./](?P<m>\d\d)[-./](?P<d>\d\d)(?![\d.]*\d)"),
-    re.compile(rf"(?<![\d.])(?P<d>\d\d?)[-./](?P<m>\d\d?)[-./](?P<y>{_YEAR})(?!\d|\.\d)"),
-    re.compile(r"(?<![\d.])(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)(?![.\d])"),
-    re.compile(rf"(?<!\w)[«\"]?(?P<d>\d\d?)[»\"]?[ -](?P<n>{_MONTH})\.?,?[ -](?P<y>{_YEAR})(?!\d)"),
-    re.compile(rf"(?<!\w)(?P<n>{_MONTH})\.?\s(?P<d>\d\d?)(?:st|nd|rd|th)?,?\s(?P<y>{_YEAR})(?!\d)"),
-    re.compile(r"(?<!\d)(?P<y>20[0-4]\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?!\d)"),
-)
-_DATE = r"<(\d{4}-\d\d-\d\d)>(?:\s*(?:года|г)\b\.?)?"  # as `_marked` writes it
 _NUMBER = r"(?:№|\bno\.|(?<!\w)n(?=\s*\d)|#)\s*([\w./-]*\d[\w./-]*)"
 _EDITION = (
     r"(?<!\w)(?:[вс]\s+)?(?:новой\s+)?(?:редакц\w+|ред\b\.?|верси[яией]\w*|вер\b\.?|изменени\w+|изм\b\.?"
     r"|version|ver\b\.?|revision|rev\b\.?|edition|amended|updated|v\.?)"
 )
-_DIGIT = re.compile(r"\d")
-_DATED = re.compile(rf"{_YEAR}|\d\d\.\d\d\.\d\d")
-_APPROVED = re.compile(rf"\bутв(?:\.|ержд\w*)\s*(?:[а-я]{{4,}}\w*\s+){{0,3}}(?:от\s+)?{_DATE}(?:\s*{_NUMBER})?")
-_REQUISITE = re.compile(rf"(?:\bот\s+)?{_DATE}\s*{_NUMBER}|{_NUMBER}\s*от\s+{_DATE}")
+_APPROVED = re.compile(rf"\bутв(?:\.|ержд\w*)\s*(?:[а-я]{{4,}}\w*\s+){{0,3}}(?:от\s+)?{DATE}(?:\s*{_NUMBER})?")
+_REQUISITE = re.compile(rf"(?:\bот\s+)?{DATE}\s*{_NUMBER}|{_NUMBER}\s*от\s+{DATE}")
 _EDITION_DATE = re.compile(
-    rf"{_EDITION}\s*(?:(?:приказ|решени|распоряжени)\w*\s+)?(?:(?:от|с|of|from|on|dated)\s+)?{_DATE}(?:\s*{_NUMBER})?"
+    rf"{_EDITION}\s*(?:(?:приказ|решени|распоряжени)\w*\s+)?(?:(?:от|с|of|from|on|dated)\s+)?{DATE}(?:\s*{_NUMBER})?"
 )
 _EDITION_NUMBER = re.compile(
     rf"{_EDITION}\s*(?:№|no\.)?\s*(\d+(?:\.\d+){{0,3}})(?![\w<])(?:\s*(?:года|год|г)\b\.?)?"
     r"|(?<!\w)(\d+)(?:-?[яеа]я?|st|nd|rd|th)?\s+(?:редакци\w+|верси[яией]\w*|edition|revision)"
 )
-_ANY_DATE = re.compile(rf"(?P<period>\b(?:за|на|for|period)\s+)?(?:\b(?:от|с|of|from|dated|effective)\s+)?{_DATE}")
-_LONE_YEAR = re.compile(rf"(?<![\d<./-])({_YEAR})(?:\s*(?:года|год|г)\b\.?)?(?![\d./>-])")
+_ANY_DATE = re.compile(rf"(?P<period>\b(?:за|на|for|period)\s+)?(?:\b(?:от|с|of|from|dated|effective)\s+)?{DATE}")
+_LONE_YEAR = re.compile(rf"(?<![\d<./-])({YEAR})(?:\s*(?:года|год|г)\b\.?)?(?![\d./>-])")
 _PERIOD = re.compile(
-    rf"(?:\b(?:за|на|for|in|during|fy|квартал\w*|кв|полугоди\w*|q[1-4]|h[12]|год[аы]?)\b|(?<!\w){_MONTH})[^,;()]{{0,25}}$"
+    rf"(?:\b(?:за|на|for|in|during|fy|квартал\w*|кв|полугоди\w*|q[1-4]|h[12]|год[аы]?)\b|(?<!\w){MONTH})[^,;()]{{0,25}}$"
 )
-_JOINED_DATE = re.compile(rf"(?<![\d.])(?:{_YEAR}_\d\d_\d\d|\d\d?_\d\d?_{_YEAR})(?!\d)")
-_JOINED_NUMBER = re.compile(r"(?<![^\W_])(v\d+)_(\d{1,2})(?![\d._])")
 _COPY = re.compile(
     r"\((?:new|old|нов\w+|стар\w+|copy|копия|final|финал\w*|действующ\w+|актуальн\w+|\d\d?)\)"
     r"|^(?:копия|copy of)\s+|[\s-]+(?:копия|copy|final|финал\w*|new|old|нов(?:ая|ый|ое|ые)|стар(?:ая|ый|ое|ые))"
     r"(?:\s*\(?\d*\)?)?$"
 )
-_SAYS_DATE = re.compile(
-    r"утвержд|утв\.|редакци|ред\.|верси|дата|введен|действует|вступает|^\W*от\s|приказ"
-    r"|approved|effective|revis|version|date|updated|issued|in force"
-)
-
 _REGULATIONS = (
     *(
         "положени",
@@ -156,7 +130,7 @@ class Name:
 def series_key(title: str, number: str = "") -> str:
     """The title without what changes from one edition to the next, and the document's own number."""
     key = take_apart(title).key
-    return f"{key} №{_plain(number).lstrip('№ ')}" if number and "№" not in key else key
+    return f"{key} №{plain(number).lstrip('№ ')}" if number and "№" not in key else key
 
 
 def stem_of(path: str) -> str:
@@ -166,10 +140,10 @@ def stem_of(path: str) -> str:
 @lru_cache(maxsize=50_000)
 def take_apart(text: str) -> Name:
     """Splits a title or a file's name into key and edition."""
-    text = _plain(text)
-    if not _DIGIT.search(text):
+    text = plain(text)
+    if not any(sign.isdigit() for sign in text):
         return Name(_words(_without_copy(text)), Edition())
-    text = _marked(text)
+    text = marked(text)
     record = kind_of(text) == "record"
     found: dict[str, str] = {}
 
@@ -192,14 +166,18 @@ def take_apart(text: str) -> Name:
     def year(match: re.Match[str]) -> str:
         return match[0] if record or _tells_period(match) else note("year", match[1])
 
-    text = _APPROVED.sub(lambda match: note("day", match[1]), text)
-    text = _EDITION_DATE.sub(lambda match: note("edition day", match[1]), text)
-    text = _REQUISITE.sub(requisite, text)
+    if "<" in text:
+        text = _APPROVED.sub(lambda match: note("day", match[1]), text)
+        text = _EDITION_DATE.sub(lambda match: note("edition day", match[1]), text)
+        text = _REQUISITE.sub(requisite, text)
     text = _EDITION_NUMBER.sub(lambda match: note("number", match[1] or match[2]), text)
-    text = _LONE_YEAR.sub(year, _ANY_DATE.sub(day_or_period, text))
+    if "<" in text:
+        text = _ANY_DATE.sub(day_or_period, text)
+    if DATED.search(text):
+        text = _LONE_YEAR.sub(year, text)
     text = re.sub(_NUMBER, lambda match: f" №{match[1].rstrip('.-')} ", _without_copy(text))
     number = found.get("number", "")
-    if re.fullmatch(_YEAR, number):  # "редакция 2025"
+    if re.fullmatch(YEAR, number):  # "редакция 2025"
         found.setdefault("edition day", number)
         number = ""
     edition = Edition(
@@ -238,7 +216,7 @@ def document_day(title: str, path: str, details: Mapping[str, Any]) -> str | Non
 
 def kind_of(key: str) -> Kind:
     """By the word that the title turns on: the first one in Russian, the last one in English."""
-    words = re.findall(r"[a-zа-я-]+", _plain(key))
+    words = re.findall(r"[a-zа-я-]+", plain(key))
     if words and not re.search(r"[а-я]", " ".join(words)):
         words.reverse()
     for word in words:
@@ -255,19 +233,6 @@ def names_subject(key: str) -> bool:
     return any(not word.startswith((*_REGULATIONS, *_RECORDS, *_VAGUE)) for word in words)
 
 
-def iso_day(value: object) -> str:
-    """A date of the metadata as ISO, or an empty string when it is none."""
-    text = str(value or "")
-    match = re.match(r"\d{4}-\d\d-\d\d", text) or re.search(_DATE, _marked(_plain(text)))
-    if match is None:
-        return ""
-    day = match[1] if match.re.groups else match[0]
-    try:
-        return date.fromisoformat(day).isoformat()
-    except ValueError:
-        return ""
-
-
 def version_number(text: str) -> tuple[int, ...]:
     """`2.1` of "v2.1", "ред. 2.1" or "2.1"; trailing zeros say nothing."""
     match = re.search(r"\d+(?:\.\d+){0,3}", text)
@@ -277,17 +242,10 @@ def version_number(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def day_in_lines(text: str) -> str:
-    """The date in the first lines that say they tell one: "Утверждено приказом от …", "Version of …"."""
-    for line in _plain(text[:1500], keep_lines=True).split("\n")[:12]:
-        if _SAYS_DATE.search(line) and (match := re.search(_DATE, _marked(line))):
-            return match[1]
-    return ""
-
-
 def _without_copy(text: str) -> str:
-    for _ in range(2):  # "(копия) (2)"
-        text = _COPY.sub(" ", text.strip())
+    changes = 1
+    while changes:  # "(копия) (2)"
+        text, changes = _COPY.subn(" ", text.strip())
     return text
 
 
@@ -297,41 +255,3 @@ def _words(text: str) -> str:
 
 def _tells_period(year: re.Match[str]) -> bool:
     return bool(_PERIOD.search(year.string[: year.start()]))
-
-
-def _plain(text: str, *, keep_lines: bool = False) -> str:
-    """Lower case, е for ё, one kind of dash, no quotes; file names' underscores are spaces, or dots in dates."""
-    text = unicodedata.normalize("NFC", text).lower().replace("ё", "е")
-    text = re.sub(r"[«»“”„\"'`*]", "", re.sub(r"[‐-―−]", "-", text))
-    text = _JOINED_DATE.sub(lambda match: match[0].replace("_", "."), text)
-    text = _JOINED_NUMBER.sub(r"\1.\2", text).replace("_", " ")
-    return re.sub(r"[^\S\n]+" if keep_lines else r"\s+", " ", text).strip()
-
-
-def _marked(text: str) -> str:
-    """Every date as <2025-03-12>; what only looks like one stays."""
-
-    if not _DATED.search(text):
-        return text
-
-    def iso(match: re.Match[str]) -> str:
-        groups = match.groupdict()
-        year = int(groups["y"]) + (2000 if len(groups["y"]) == 2 else 0)
-        try:
-            found = date(year, _month(groups), int(groups["d"]))
-        except ValueError:
-            return match[0]
-        return f"<{found.isoformat()}>"
-
-    for pattern in _DATES:
-        parts = re.split(r"(<\d{4}-\d\d-\d\d>)", text)
-        text = "".join(part if part.startswith("<") else pattern.sub(iso, part) for part in parts)
-    return text
-
-
-def _month(groups: Mapping[str, str]) -> int:
-    if "m" in groups:
-        return int(groups["m"])
-    names = _MONTHS_EN if groups["n"][0] in "abcdefghijklmnopqrstuvwxyz" else _MONTHS_RU
-    found = [number for number, name in enumerate(names, start=1) if groups["n"].startswith(name)]
-    return found[0] if found else 0

@@ -19,9 +19,10 @@ _local = threading.local()
 
 def words(text: str) -> list[str]:
     """Stemmed words in their order, stop words left out."""
-    folded = unicodedata.normalize("NFKC", text).lower().replace("ё", "е")
-    stop = stop_words()
-    return [_stem(word) for word in _WORD.findall(folded) if word not in stop]
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    folded = text.lower().replace("ё", "е")
+    return [stem for word in _WORD.findall(folded) if (stem := _stem(word))]
 
 
 @cache
@@ -36,6 +37,9 @@ def stop_words() -> frozenset[str]:
 
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
+    """Empty for a stop word: one look-up for both."""
+    if word in stop_words():
+        return ""
     stem: str = _stemmer("russian" if _CYRILLIC.search(word) else "english").stemWord(word)
     return stem
 

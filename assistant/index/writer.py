@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
     from assistant.parts.vector_stores import ClassVectorStore
-    from assistant.records.tables import ChunkRow, DocumentRow
+    from assistant.records.tables import ChunkColumns, DocumentRow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +47,7 @@ class Version:
     """A document as it shall be found: its row, and its chunks in reading order."""
 
     row: DocumentRow
-    chunks: list[ChunkRow]
+    chunks: list[ChunkColumns]
 
 
 class Writer:

@@ -18,7 +18,7 @@ from assistant.ingest.plan import Work
 from assistant.ingest.progress import IngestProgress, Progress
 from assistant.ingest.reading import Page, ReadResult, ReadTask, read_all
 from assistant.ingest.report import Failure, IngestReport
-from assistant.records.tables import ChunkRow, DocumentRow
+from assistant.records.tables import ChunkColumns, DocumentRow
 from assistant.settings import Ingest
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Loader:
         row.chunks, row.pages = len(nodes), sum(page.label is not None for page in result.pages) or None
         row.ocr_pages = sum(page.confidence is not None for page in result.pages)
         row.status, row.error, row.indexed_at = INDEXED, result.warning, now()
-        chunks = [_chunk_row(row, position, node) for position, node in enumerate(nodes)]
+        chunks = [_chunk(row, position, node) for position, node in enumerate(nodes)]
         self._batch.append((Version(row, chunks), nodes))
         self._report.chunks_deleted += had_chunks
         self._report.updated += had_chunks > 0
@@ -235,15 +235,15 @@ def _note_file(row: DocumentRow, task: Work) -> None:
     row.size, row.mtime_ns, row.sha256 = task.item.size, task.item.mtime_ns, task.sha256
 
 
-def _chunk_row(row: DocumentRow, position: int, node: TextNode) -> ChunkRow:
+def _chunk(row: DocumentRow, position: int, node: TextNode) -> ChunkColumns:
     assert row.class_id is not None
-    return ChunkRow(
-        id=node.node_id,
-        document_id=row.id,
-        class_id=row.class_id,
-        position=position,
-        page=node.metadata.get("page_label"),
-        page_kind=node.metadata.get("page_kind", "page"),
-        section=node.metadata.get("section", ""),
-        text=node.text,
-    )
+    return {
+        "id": node.node_id,
+        "document_id": row.id,
+        "class_id": row.class_id,
+        "position": position,
+        "page": node.metadata.get("page_label"),
+        "page_kind": node.metadata.get("page_kind", "page"),
+        "section": node.metadata.get("section", ""),
+        "text": node.text,
+    }

@@ -112,7 +112,7 @@ def _pool(workers: int, settings: Ingest) -> ProcessPool:
     # spawn: a fork would inherit the parent's threads, locks and database connections
     return ProcessPool(
         max_workers=workers,
-        max_tasks=200,
+        max_tasks=2000,
         initializer=worker.limit_process,
         initargs=[settings.limits.memory_mb],
         context=multiprocessing.get_context("spawn"),

@@ -20,6 +20,8 @@ else:
     BaseEmbedding = Any  # the registry looks at the factories' signatures
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
+_TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
+_REMEMBERED = 200_000  # words
 _WORD = re.compile(r"\S+")
 _SAMPLE = 1_000_000  # bytes; hashing gigabytes of weights at every start would cost seconds
 
@@ -118,7 +120,7 @@ class LazyTokenizer:
     def __init__(self, model: Callable[[], BaseEmbedding]) -> None:
         self._model = model
         self._encode: Callable[[str], list[int]] | None = None
-        self._offsets: Callable[[str], list[int]] | None = None
+        self._sizes: WordSizes | None = None
 
     def __call__(self, text: str) -> list[int]:
         """Token ids."""
@@ -126,18 +128,39 @@ class LazyTokenizer:
             self._encode = tokenizer_of(self._model()) or (lambda words: list(range(len(words.split()))))
         return self._encode(text)
 
-    def starts(self, text: str) -> list[int]:
-        """Where each token starts in the text, in characters."""
-        if self._offsets is None:
-            self._offsets = _token_starts(self._model()) or (lambda words: [m.start() for m in _WORD.finditer(words)])
-        return self._offsets(text)
+    def sizes(self) -> WordSizes | None:
+        """Token counts by word; None for a tokenizer that joins letters across blanks."""
+        if self._sizes is None:
+            self._sizes = WordSizes(self)
+        return self._sizes if self._sizes.is_exact else None
 
 
-def _token_starts(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
-    tokenizer = getattr(getattr(model, "_model", None), "tokenizer", None)
-    if tokenizer is None:
-        return None
-    fast = getattr(tokenizer, "backend_tokenizer", tokenizer)  # transformers wraps what static models have bare
-    if not hasattr(fast, "encode_batch"):
-        return None
-    return lambda text: [start for start, _ in fast.encode(text, add_special_tokens=False).offsets]
+class WordSizes(dict[str, int]):
+    """How many tokens each word has, remembered: text has few different words, and counting them costs a tenth of encoding.
+
+    Tokenizers that cut at blanks before anything else (WordPiece; XLM-R's too) give a word the same tokens wherever it
+    stands; whether this one does is tried out once.
+    """
+
+    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+        super().__init__()
+        self._encode = encode
+        self.is_exact = self.count(_TRIAL) == len(encode(_TRIAL))
+
+    def count(self, text: str) -> int:
+        return sum(map(self.__getitem__, text.split()))
+
+    def spans(self, text: str) -> tuple[list[int], list[int]]:
+        """Of each word: where it starts (characters), and how many tokens come before it; a last pair for the end."""
+        starts, before, total = [], [], 0
+        for match in _WORD.finditer(text):
+            starts.append(match.start())
+            before.append(total)
+            total += self[match[0]]
+        return [*starts, len(text)], [*before, total]
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        size = self[word] = len(self._encode(word))
+        return size

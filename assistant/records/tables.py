@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.engine import Dialect
@@ -81,6 +81,19 @@ class ChunkRow(Base):
     page_kind: Mapped[str] = mapped_column(String(10), default="page", server_default="page")
     section: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str] = mapped_column(Text)
+
+
+class ChunkColumns(TypedDict):
+    """A row of the chunk table to be inserted: many at once, without an object for each."""
+
+    id: str
+    document_id: str
+    class_id: int
+    position: int
+    page: str | None
+    page_kind: str
+    section: str
+    text: str
 
 
 class VectorWriteRow(Base):

@@ -15,7 +15,7 @@ from assistant.index.catalog import Catalog, Write
 from assistant.index.keyword import KeywordIndex
 from assistant.index.words import words
 from assistant.records.database import Database
-from assistant.records.tables import ChunkRow, DocumentRow
+from assistant.records.tables import ChunkColumns, DocumentRow
 
 
 def filled(folder: Path, word: str) -> Catalog:
@@ -27,7 +27,7 @@ def filled(folder: Path, word: str) -> Catalog:
     number = catalog.class_id(AccessClass("company", 1))
     row = DocumentRow(id="d", pipeline="p", source="", path="d.md", status="indexed", class_id=number, chunks=1)
     catalog.commit_versions(
-        [(row, [ChunkRow(id=f"d-{word}", document_id="d", class_id=number, position=0, text=word)])]
+        [(row, [_chunk("d", 0, word, number, key=f"d-{word}")])]
     )
     return catalog
 
@@ -146,5 +146,14 @@ def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
         assert scores == pytest.approx(expected, abs=1e-6)
 
 
-def _chunk(document: str, position: int, text: str, class_id: int) -> ChunkRow:
-    return ChunkRow(id=f"{document}-{position}", document_id=document, class_id=class_id, position=position, text=text)
+def _chunk(document: str, position: int, text: str, class_id: int, key: str = "") -> ChunkColumns:
+    return {
+        "id": key or f"{document}-{position}",
+        "document_id": document,
+        "class_id": class_id,
+        "position": position,
+        "page": None,
+        "page_kind": "page",
+        "section": "",
+        "text": text,
+    }
