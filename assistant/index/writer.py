@@ -131,7 +131,7 @@ class Writer:
         return Write(row.id, self._collection_name(row.class_id), row.version, row.chunks)
 
     def _is_complete(self, write: Write) -> bool:
-        return len(self._at(write.collection, lambda store: store.embeddings(write.chunk_ids()))) == write.chunks
+        return len(self._at(write.collection, lambda store: store.present(write.chunk_ids()))) == write.chunks
 
     def _copy(self, source: Write, target: Write) -> bool:
         from llama_index.core.schema import TextNode

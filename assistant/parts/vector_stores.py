@@ -40,6 +40,14 @@ class ClassVectorStore(ChromaVectorStore):
             added += [node.node_id for node in part]
         return added
 
+    def present(self, ids: list[str]) -> set[str]:
+        """Those of the ids that are there."""
+        batch = self._collection._client.get_max_batch_size()
+        found: set[str] = set()
+        for start in range(0, len(ids), batch):
+            found.update(self._collection.get(ids=ids[start : start + batch], include=[])["ids"])
+        return found
+
     def embeddings(self, ids: list[str]) -> dict[str, list[float]]:
         """The stored vectors of those ids."""
         batch = self._collection._client.get_max_batch_size()
