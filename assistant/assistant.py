@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from assistant.ask.service import AskService
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
+    from assistant.index.consistency import Consistency
     from assistant.index.keyword import KeywordIndex
-    from assistant.ingest.report import IngestReport
+    from assistant.ingest.administration import Administration
     from assistant.ingest.progress import Progress
+    from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
     from assistant.records.users import Users
 
@@ -52,6 +54,7 @@ class Assistant:
     ingest_service: IngestService
     chroma: ChromaServer
     keyword: KeywordIndex
+    consistency: Consistency
     chain: Chain
     embed_model: Callable[[], BaseEmbedding]
     reranker: Callable[[], BaseNodePostprocessor | None]
@@ -90,6 +93,22 @@ class Assistant:
         rows = [row for row in self.catalog.documents() if status is None or row.status == status]
         return [DocumentView(row, classes.get(row.class_id) if row.class_id is not None else None) for row in rows]
 
+    def documents_for(self, principal: Principal) -> tuple[list[DocumentView], list[DocumentView]]:
+        """The catalog for an administrator: the documents that the principal may read, and the others, to be counted only.
+
+        Raises `NotFound` for anybody else.
+        """
+        known, others = self.administration(principal).documents()
+        return [DocumentView(row, found) for row, found in known], [DocumentView(row, None) for row in others]
+
+    def administration(self, principal: Principal) -> Administration:
+        """What an administrator sees of documents and puts into sources. Raises `NotFound` for anybody else."""
+        from assistant.ingest.administration import Administration
+
+        if "admin" not in principal.roles:
+            raise NotFound("there is nothing here")
+        return Administration(principal, self.policy, self.catalog, self.settings.ingest.pipelines)
+
     def ingest(
         self,
         pipeline: str | Path,
@@ -105,12 +124,11 @@ class Assistant:
 
         Raises `PipelineError` before anything is changed.
         """
-        from assistant.ingest.pipeline import for_folder, load_pipeline
+        from assistant.ingest.pipeline import file_of, for_folder, load_pipeline
         from assistant.parts.embeddings import LazyTokenizer
 
-        file = pipeline if str(pipeline).endswith((".yaml", ".yml")) else f"pipelines/{pipeline}.yaml"
         compiled = load_pipeline(
-            file, embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
+            file_of(pipeline), embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
         )
         if directory is None and access_class is not None:
             raise ConfigError("--department and --level need --source: a pipeline's own rules are in its file")

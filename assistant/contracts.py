@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from assistant.access.principal import Principal
-from assistant.ask.events import Finished, Notice, Source, Step
+from assistant.ask.events import Finished, Notice, Source, Standing, Step
 from assistant.ask.retrieval import Retrieved
+from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
 
 # Their detail is a count that people may see; that of the others is a reason with servers and paths.
@@ -26,10 +27,21 @@ def source_json(source: Source) -> dict[str, Any]:
         "title": passage.title,
         "section": passage.section,
         "page": passage.page,
+        "page_kind": passage.page_kind,
+        **standing_json(source.standing),
         "department": passage.access_class.department,
         "level": passage.access_class.level,
         "text": passage.text,
         "scores": dict(source.scores.__dict__),
+    }
+
+
+def standing_json(standing: Standing) -> dict[str, Any]:
+    by = standing.superseded_by
+    return {
+        "date": standing.date,
+        "expired": standing.is_expired,
+        "superseded_by": {"document": by.document, "title": by.title, "date": by.date} if by else None,
     }
 
 
@@ -59,6 +71,8 @@ def citation_json(source: Source) -> dict[str, Any]:
         "source": passage.path,
         "title": passage.title,
         "page": passage.page,
+        "page_kind": passage.page_kind,
+        **standing_json(source.standing),
         "quote": passage.text,
     }
 
@@ -84,7 +98,8 @@ def step_json(step: Step) -> dict[str, Any]:
     }
 
 
-def document_json(view: DocumentView) -> dict[str, Any]:
+def document_json(view: DocumentView, others: Mapping[str, DocumentView] | None = None) -> dict[str, Any]:
+    """`others` are the documents by id, for the title of the one that replaces this one. For the operator: all are named."""
     row = view.row
     return {
         "id": row.id,
@@ -92,12 +107,23 @@ def document_json(view: DocumentView) -> dict[str, Any]:
         "title": row.title,
         "department": view.access_class.department if view.access_class else None,
         "level": view.access_class.level if view.access_class else None,
+        "date": document_day(row.title, row.path, row.details),
+        "superseded_by": _superseded_by(row.superseded_by, others or {}),
         "pages": row.pages,
+        "ocr_pages": row.ocr_pages,
         "chunks": row.chunks,
         "status": row.status,
         "error": row.error,
         "indexed_at": row.indexed_at.isoformat() if row.indexed_at else None,
         "pipeline": row.pipeline,
         "source": row.source,
-        "metadata": row.details,
+        "metadata": {key: value for key, value in row.details.items() if not key.startswith("_")},
     }
+
+
+def _superseded_by(document: str | None, others: Mapping[str, DocumentView]) -> dict[str, Any] | None:
+    if document is None:
+        return None
+    row = others[document].row if document in others else None
+    title, date = (row.title, document_day(row.title, row.path, row.details)) if row else (None, None)
+    return {"document": document, "title": title, "date": date}

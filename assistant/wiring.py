@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assistant.ask.chain import Chain
     from assistant.ask.retrieval import Retriever
     from assistant.ask.service import AskService
+    from assistant.index.consistency import Consistency
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
     from assistant.index.vector_cache import VectorCache
@@ -102,6 +103,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         ingest_service=ingest,
         chroma=chroma,
         keyword=keyword,
+        consistency=_consistency(storage, database, catalog, chroma, keyword, collection_name, vectors, embedder),
         chain=chain,
         embed_model=embedder,
         reranker=reranker,
@@ -212,6 +214,30 @@ def _ingest(
         vectors=vectors,
         embed_model=embedder,
         storage=storage,
+    )
+
+
+def _consistency(
+    storage: Path,
+    database: Database,
+    catalog: Catalog,
+    chroma: ChromaServer,
+    keyword: KeywordIndex,
+    collection_name: Callable[[int], str],
+    vectors: VectorCache,
+    embedder: Callable[[], BaseEmbedding],
+) -> Consistency:
+    from assistant.index.consistency import Consistency
+    from assistant.ingest.lock import one_at_a_time
+
+    return Consistency(
+        database=database,
+        catalog=catalog,
+        chroma=chroma,
+        keyword=keyword,
+        collection_name=collection_name,
+        embed=lambda texts: vectors.vectors(texts, embedder().get_text_embedding_batch)[0],
+        lock=lambda waiting: one_at_a_time(storage / "run" / "ingest.lock", waiting),
     )
 
 

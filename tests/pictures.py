@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
+from assistant.ingest.lock import one_at_a_time
 from tests.browser.pages import LINKS, ask, chromium, signed_in
+from tests.integration import company
 from tests.servers.assistant_process import AssistantProcess
 from tests.servers.ollama import ScriptedOllama
 from tests.servers.ollama_script import Script
@@ -45,6 +48,7 @@ def main(folder: Path) -> None:
                         page.goto(server.url + href)
                         page.screenshot(path=folder / "document-ru.png")
         _with_a_model(browser, Path(storage) / "model", folder)
+        _documents_page(browser, Path(storage), folder)
     print(f"pictures are in {folder}")
 
 
@@ -56,6 +60,33 @@ def _login_page(browser: Browser, server: AssistantProcess, folder: Path) -> Non
     page.click("form button")
     page.screenshot(path=folder / "login-ru.png")
     page.close()
+
+
+def _documents_page(browser: Browser, place: Path, folder: Path) -> None:
+    """The administrator's: after a load with failures, after a refused file, and while a load runs."""
+    docs = Path(shutil.copytree(company.DOCS, place / "docs" / "company")).parent
+    company.write(docs, {"company/it/Пустой приказ.md": "", "company/finance/Смета на 2027 год.docx": "не документ"})
+    recipe = company.recipe(place / "company.yaml", docs)
+    refused = place / "Фотографии с праздника.zip"
+    refused.write_bytes(b"PK")
+    settings = {"ASSISTANT_LLMS": '[{"provider": "extractive"}]', "ASSISTANT_INGEST__PIPELINES": f'["{recipe}"]'}
+    looks = (("ru", "ru-RU", 1100, False), ("en", "en-US", 1100, True), ("narrow-ru", "ru-RU", 390, True))
+    with AssistantProcess(place / "documents", **settings) as server:
+        for name, locale, width, dark in looks:
+            with signed_in(browser, server, locale=locale, width=width, dark=dark) as (page, _):
+                page.click("#header a")
+                page.click("#load")
+                page.wait_for_selector("#send-files", timeout=30_000)
+                page.screenshot(path=folder / f"documents-{name}.png", full_page=True)
+                page.select_option("#place", index=2)
+                page.set_input_files("#files", refused)
+                page.click("#send-files")
+                page.wait_for_selector("[role=alert]")
+                page.screenshot(path=folder / f"documents-refused-{name}.png")
+                with one_at_a_time(place / "documents" / "run" / "ingest.lock"):
+                    page.click("#load")
+                    page.wait_for_selector("text=/Ждём|Waiting/")
+                    page.screenshot(path=folder / f"documents-running-{name}.png")
 
 
 def _with_a_model(browser: Browser, storage: Path, folder: Path) -> None:

@@ -13,7 +13,7 @@ from assistant.cli.context import note, of, print_json
 
 if TYPE_CHECKING:
     from assistant.access.principal import Principal
-    from assistant.ask.events import Finished
+    from assistant.ask.events import Finished, Source
     from assistant.assistant import Assistant
 
 AsUser = Annotated[str | None, typer.Option("--as", metavar="USER", help="Ask as this person; without: as operator.")]
@@ -35,6 +35,7 @@ def search(
 ) -> None:
     """Find passages. Example: `assistant search "отпуск за свой счёт" -k 3`"""
     from assistant.contracts import search_json
+    from assistant.ui.texts import out_of_force
 
     with of(context).assistant() as assistant:
         principal = assistant.principal(as_user)
@@ -46,8 +47,9 @@ def search(
         note("Nothing that answers this was found; the nearest passages:")
     for source in found.sources:
         passage = source.passage
-        page = f", p. {passage.page}" if passage.page else ""
-        print(f"{source.n}. {passage.title} ({passage.path}{page})  score {source.score:.3f}")
+        print(f"{source.n}. {passage.title} ({_where(source, 'en')})  score {source.score:.3f}")
+        if gone := out_of_force(source.standing, "en"):
+            print(f"   ! {gone}")
         print(f"   {passage.section}" if passage.section else "", end="\n" if passage.section else "")
         print("   " + " ".join(passage.text.split())[:300] + "\n")
 
@@ -55,7 +57,7 @@ def search(
 def ask(context: typer.Context, question: str, as_user: AsUser = None, as_json: Json = False) -> None:
     """Ask, and get an answer with its sources. Example: `assistant ask "Как настроить VPN?"`"""
     from assistant.contracts import ask_json
-    from assistant.ui.texts import notice_text
+    from assistant.ui.texts import notice_text, out_of_force
 
     with of(context).assistant() as assistant:
         finished = asyncio.run(_ask(assistant, question, assistant.principal(as_user), quiet=as_json))
@@ -68,8 +70,16 @@ def ask(context: typer.Context, question: str, as_user: AsUser = None, as_json: 
     for notice in finished.notices:
         note(f"({notice_text(notice, language)})")
     for source in finished.cited:
-        page = f", p. {source.passage.page}" if source.passage.page else ""
-        print(f"[{source.n}] {source.passage.title}: {source.passage.path}{page}")
+        gone = out_of_force(source.standing, language)
+        print(f"[{source.n}] {source.passage.title}: {_where(source, language)}{f' ({gone})' if gone else ''}")
+
+
+def _where(source: Source, language: str) -> str:
+    """File, page and date."""
+    from assistant.ui.texts import dated_text, place_text
+
+    parts = (source.passage.path, place_text(source.passage, language), dated_text(source.standing, language))
+    return ", ".join(part for part in parts if part)
 
 
 async def _ask(assistant: Assistant, question: str, principal: Principal, *, quiet: bool) -> Finished:

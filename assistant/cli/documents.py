@@ -95,7 +95,8 @@ def list_documents(
     from assistant.contracts import document_json
 
     with of(context).assistant() as assistant:
-        found = [document_json(view) for view in assistant.documents(status=status)]
+        views = {view.row.id: view for view in assistant.documents()}
+        found = [document_json(view, views) for view in views.values() if status in (None, view.row.status)]
     if as_json:
         print_json({"documents": found})
         return
@@ -106,6 +107,8 @@ def list_documents(
     for row in found:
         access = f"{row['department']} {row['level']}" if row["department"] else "none"
         state = row["status"] if not row["error"] else f"{row['status']}: {row['error']}"
+        if by := row["superseded_by"]:
+            state += f", superseded by {by['title'] or by['document']}"
         pages = f"{row['pages'] or ''}" + (f" ({row['ocr_pages']} by OCR)" if row.get("ocr_pages") else "")
         table.add_row(row["id"], row["path"], access, pages, str(row["chunks"]), state)
     Console(width=None if sys.stdout.isatty() else 240).print(table)
@@ -115,18 +118,20 @@ def list_documents(
 @documents.command("show")
 def show_document(context: typer.Context, document: str, as_json: Json = False) -> None:
     """One document by id or path, with its passages. Example: `assistant documents show "company/it/VPN.pdf"`"""
+    from assistant.ui.texts import place_text
+
     with of(context).assistant() as assistant:
         view = _find(assistant, document)
         passages = assistant.catalog.passages_of(view["id"])
-    parts = [{"page": p.page, "section": p.section, "text": p.text} for p in passages]
+    parts = [{"page": p.page, "page_kind": p.page_kind, "section": p.section, "text": p.text} for p in passages]
     if as_json:
         print_json({**view, "passages": parts})
         return
     for key, value in view.items():
         print(f"{key:12} {value}")
-    for part in parts:
-        print(f"\n--- {' '.join(filter(None, ['p. ' + part['page'] if part['page'] else '', part['section']]))}")
-        print(part["text"])
+    for passage in passages:
+        print(f"\n--- {' '.join(filter(None, [place_text(passage, 'en'), passage.section]))}")
+        print(passage.text)
 
 
 @documents.command("remove")

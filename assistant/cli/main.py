@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, documents, serving, users
+from assistant.cli import answers, doctor, documents, serving, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -21,8 +21,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 documents.register(app)
+watching.register(app)
 answers.register(app)
 serving.register(app)
+doctor.register(app)
 users.register(app)
 
 

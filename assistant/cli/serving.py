@@ -1,4 +1,4 @@
-"""`assistant serve`, `doctor` and `config show`."""
+"""`assistant serve` and `config show`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
-    app.command("doctor")(doctor)
     app.add_typer(config, name="config")
 
 
@@ -35,26 +34,6 @@ def serve(
     update = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
     run_server(settings, ingest=ingest, first_user=first_user, say=lambda line: print(line, flush=True))
-
-
-def doctor(context: typer.Context, as_json: Json = False) -> None:
-    """Every part, its version, its state, and what to do. Example: `assistant doctor`"""
-    import asyncio
-
-    from assistant.operations.health import examine
-
-    with of(context).assistant() as assistant:
-        health = asyncio.run(examine(assistant))
-    if as_json:
-        print_json(health.as_json())
-    else:
-        for part in health.parts:
-            print(f"{part.state:9} {part.name:18} {part.version:12} {part.detail}")
-            if part.advice:
-                print(f"{'':9} {'':18} → {part.advice}")
-        print(health.status)
-    if health.status == "unhealthy":
-        raise typer.Exit(1)
 
 
 @config.command("show")

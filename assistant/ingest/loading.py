@@ -13,11 +13,13 @@ from assistant.errors import DocumentError, ModelUnavailable
 from assistant.index.catalog import FAILED, INDEXED, Catalog, now
 from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Version, Writer
+from assistant.ingest.metadata import MetadataRefused, settled
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.plan import Work
 from assistant.ingest.progress import IngestProgress, Progress
 from assistant.ingest.reading import Page, ReadResult, ReadTask, read_all
 from assistant.ingest.report import Failure, IngestReport
+from assistant.ingest.sources.loaded import properties_of
 from assistant.records.tables import ChunkColumns, DocumentRow
 from assistant.settings import Ingest
 
@@ -69,9 +71,13 @@ class Loader:
         with closing(self._read(pipeline, work)) as results:
             for task, result in results:
                 row = task.row or new_row(task)
-                error = result.error or self._prepare(pipeline, task, row, result)
+                try:
+                    error = result.error or self._prepare(pipeline, task, row, result)
+                except MetadataRefused as refused:
+                    error = str(refused)
+                    self._withdraw(row, refused)
                 if error is not None:
-                    self._fail(pipeline, task, row, error)
+                    self._fail(task, row, error)
                 self._count(result, failed=error is not None)
                 if sum(len(nodes) for _, nodes in self._batch) >= self._settings.batch_chunks:
                     self._store()
@@ -86,7 +92,7 @@ class Loader:
         for task in work:
             if task.item.documents:
                 pages = [Page(d.metadata.get("page_label"), d.get_content()) for d in task.item.documents]
-                yield task, ReadResult(task.item.path, pages)
+                yield task, ReadResult(task.item.path, pages, properties_of(task.item.documents))
             else:
                 files.append(task)
         by_path = {task.item.path: task for task in files}
@@ -119,7 +125,10 @@ class Loader:
             yield ReadTask(task.item.path, location, reader, size=task.item.size)
 
     def _prepare(self, pipeline: Pipeline, task: Work, row: DocumentRow, result: ReadResult) -> str | None:
-        """Split a document and put it into the batch; the reason if nothing of it can be found afterwards."""
+        """Split a document and put it into the batch; the reason if nothing of it can be found afterwards.
+
+        Raises `MetadataRefused` when nobody may read it.
+        """
         from assistant.ingest.splitting import split, title_of
 
         if not any(page.text.strip() for page in result.pages):
@@ -128,15 +137,17 @@ class Loader:
             return "it changed while it was read: the next run takes it"
         try:
             with self._report.stage("split"):
-                details = {**pipeline.metadata, **result.properties}
-                title = str(details.get("title") or title_of(result.pages, task.item.path))[:300]
+                details, access_class = settled(pipeline, task.item, result.properties)
+                title = title_of(result.pages, task.item.path, details)
                 version, nodes = split(pipeline, row.id, title, result.pages)
+        except MetadataRefused:
+            raise
         except DocumentError as error:
             return str(error)
         had_chunks = row.chunks
         _note_file(row, task)
-        row.fingerprint = pipeline.fingerprint(task.item.path) + (self._limits if result.warning else "")
-        row.class_id = self._class_id(task.access_class)
+        row.fingerprint = task.fingerprint + (self._limits if result.warning else "")
+        row.class_id = self._class_id(access_class)
         row.title, row.version, row.details = title, version, details
         row.chunks, row.pages = len(nodes), sum(page.label is not None for page in result.pages) or None
         row.ocr_pages = sum(page.confidence is not None for page in result.pages)
@@ -195,12 +206,19 @@ class Loader:
 
     # --- what is not loaded, and how far we are
 
-    def _fail(self, pipeline: Pipeline, task: Work, row: DocumentRow, error: str) -> None:
+    def _withdraw(self, row: DocumentRow, refused: MetadataRefused) -> None:
+        """What is loaded of it must not be found by those who could read it before."""
+        if row.chunks:
+            with self._report.stage("store"):
+                self._report.chunks_deleted += self._writer.remove([row.id])
+        row.chunks, row.class_id, row.details = 0, None, refused.details
+
+    def _fail(self, task: Work, row: DocumentRow, error: str) -> None:
         """An earlier version of it, if there is one, stays until the file can be read."""
         _note_file(row, task)
         row.status, row.error = FAILED, error
         # one that changed is taken by the next run, also when only its time did
-        row.fingerprint = "" if task.item.changed_meanwhile() else pipeline.fingerprint(task.item.path) + self._limits
+        row.fingerprint = "" if task.item.changed_meanwhile() else task.fingerprint + self._limits
         self._report.failed.append(Failure(task.item.path, error))
         self._catalog.save(row)
 

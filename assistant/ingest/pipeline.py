@@ -1,4 +1,8 @@
-"""Declarative pipelines: a YAML file, typed and checked before anything runs, compiled into parts."""
+"""Declarative pipelines: a YAML file, typed and checked when it is loaded; its parts are built when there is work.
+
+Importing LlamaIndex takes seconds, and most runs find nothing to do. So `load_pipeline` checks what the file says, and
+`Pipeline.compile` the names in it, before anything is changed.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,29 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pathspec import GitIgnoreSpec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from assistant import resources
 from assistant.access.principal import AccessClass
 from assistant.errors import ConfigError
+from assistant.ingest import metadata
+from assistant.ingest.secrets import expanded
+from assistant.ingest.sources.names import protocol_problem, reader_path, reader_problem
+from assistant.ingest.spec import BLOCKS, MetadataRule, PipelineSpec, SourceSpec, Step, Value, name_and_options
 from assistant.ingest.yaml_lines import Location, YamlFile
+from assistant.parts import versions
 from assistant.registry import nearest
 
 if TYPE_CHECKING:
+    from llama_index.core.readers.base import BaseReader
     from llama_index.core.schema import TransformComponent
-
-_Step = dict[str, dict[str, Any] | None]
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SourceSpec(_Block):
-    directory: str | None = Field(None, description="Folder of files; relative to the working directory.")
-    reader: str | None = Field(None, description="Or a LlamaIndex reader by dotted path …")
-    arguments: dict[str, Any] = Field({}, description="… the arguments of its constructor …")
-    load: dict[str, Any] = Field({}, description="… and of its load_data.")
-
-
-def _written_as_compared(extension: str) -> str:
-    if not extension.startswith(".") or extension != extension.lower():
-        raise ValueError(f"extension '{extension}' must be written '.{extension.lstrip('.').lower()}'")
-    return extension
-
-
-_Extension = Annotated[str, AfterValidator(_written_as_compared)]
-
-
-class AccessRule(_Block):
-    match: str = Field(description="Path pattern, as in .gitignore; the first rule that matches decides.")
-    department: str = Field(min_length=1, max_length=200)
-    level: int = Field(1, ge=1)
-
-
-class PipelineSpec(_Block):
-    """What a pipeline file may say."""
-
-    name: str = Field(min_length=1, max_length=200)
-    source: SourceSpec
-    include: list[str] = ["**/*"]
-    exclude: list[str] = []
-    readers: dict[_Extension, str | _Step] = {}
-    transformations: list[str | _Step] = Field(min_length=1)
-    access: list[AccessRule] = Field(min_length=1)
-    metadata: dict[str, str | int | float | bool] = {}
 
 
 @dataclass(frozen=True)
@@ -75,18 +45,65 @@ class ReaderChoice:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A checked pipeline, ready to run."""
+    """A checked pipeline. Its heavy parts are built at their first use, or all at once by `compile`."""
 
     file: Path
     name: str
     source: SourceSpec
     readers: dict[str, ReaderChoice]
-    transformations: list[TransformComponent]
-    metadata: dict[str, str | int | float | bool]
+    metadata: dict[str, Value]
+    trust_metadata: bool
     fingerprint_base: str
-    _include: GitIgnoreSpec
-    _exclude: GitIgnoreSpec
-    _access: list[tuple[GitIgnoreSpec, AccessClass]]
+    _yaml: YamlFile = field(repr=False)
+    _steps: list[str | Step] = field(repr=False)
+    _tokenizer: Callable[[str], list[int]] | None = field(repr=False)
+    _include: GitIgnoreSpec = field(repr=False)
+    _exclude: GitIgnoreSpec = field(repr=False)
+    _access: list[tuple[GitIgnoreSpec, AccessClass]] = field(repr=False)
+    _rules: list[tuple[GitIgnoreSpec, MetadataRule]] = field(repr=False)
+
+    def compile(self) -> Pipeline:
+        """Build every part that the file names. Raises `PipelineError` with file, line and the nearest right name."""
+        from assistant.parts.readers import READERS
+
+        for extension, reader in self.readers.items():
+            try:
+                READERS.build(reader.name, **reader.options)
+            except ConfigError as error:
+                raise self._yaml.error(("readers", extension), str(error)) from error
+        _ = self.transformations
+        if self.source.reader is not None:
+            _ = self.source_reader
+        return self
+
+    @cached_property
+    def transformations(self) -> list[TransformComponent]:
+        """Built at first use. Raises `PipelineError`."""
+        return [self._transformation(number, step) for number, step in enumerate(self._steps)]
+
+    @cached_property
+    def source_reader(self) -> type[BaseReader]:
+        """The class of a source that is a LlamaIndex reader. Raises `PipelineError`."""
+        from llama_index.core.readers.base import BaseReader
+
+        from assistant.parts.node_parsers import llama_index_class
+
+        assert self.source.reader is not None
+        try:
+            return llama_index_class(reader_path(self.source.reader), BaseReader)
+        except ConfigError as error:
+            raise self._yaml.error(("source", "reader"), str(error)) from error
+
+    def _transformation(self, number: int, step: str | Step) -> TransformComponent:
+        from assistant.parts.node_parsers import build_transformation
+
+        name, arguments = name_and_options(step)
+        try:
+            return build_transformation(name, arguments, self._tokenizer)
+        except ConfigError as error:
+            named = next((argument for argument in arguments if f"'{argument}'" in str(error)), None)
+            location = ("transformations", number, name, named) if named else ("transformations", number)
+            raise self._yaml.error(location, str(error)) from error
 
     def includes(self, path: str) -> bool:
         return self._include.match_file(path) and not self.excludes(path)
@@ -95,66 +112,100 @@ class Pipeline:
         """Also of folders, which are written with a slash at the end."""
         return bool(self._exclude.match_file(path))
 
+    @cached_property
+    def excludes_whole_folders(self) -> bool:
+        """Whether an excluded folder holds nothing that is included: not so where a pattern takes something back."""
+        return all(pattern.include is not False for pattern in self._exclude.patterns)
+
     def access_class(self, path: str) -> AccessClass | None:
         """The class of the first rule that matches, or None: then the document is refused."""
         return next((found for spec, found in self._access if spec.match_file(path)), None)
 
+    def rule_metadata(self, path: str) -> dict[str, Value]:
+        """What `metadata_rules` say of this path; a key comes from the first rule that gives it."""
+        found: dict[str, Value] = {}
+        for spec, rule in self._rules:
+            if not spec.match_file(path):
+                continue
+            groups = re.search(rule.pattern, path) if rule.pattern else None
+            if rule.pattern and groups is None:
+                continue
+            given = {**rule.values, **(groups.groupdict() if groups else {})}
+            found = {**{key: value for key, value in given.items() if value is not None}, **found}
+        return found
+
     def reader(self, path: str) -> ReaderChoice | None:
         return self.readers.get(PurePosixPath(path).suffix.lower())
 
-    def fingerprint(self, path: str) -> str:
-        """What decides the chunks of this file beside its content; a document whose fingerprint stands is not redone."""
-        reader = self.reader(path)
-        text = json.dumps([self.fingerprint_base, reader and [reader.name, reader.options]], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def fingerprint(self, path: str, beside: Mapping[str, Any] | None = None) -> str:
+        """What decides the chunks of this file beside its content; a document whose fingerprint stands is not redone.
+
+        `beside` is what metadata files say (`SourceItem.metadata`). Who may read it is no part: that moves a document.
+        """
+        known = {**self.rule_metadata(path), **metadata.descriptive(beside or {})}
+        if known:
+            return _digest(self.fingerprint_base, self.reader(path), known)
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix not in self._plain_fingerprints:
+            self._plain_fingerprints[suffix] = _digest(self.fingerprint_base, self.reader(path), {})
+        return self._plain_fingerprints[suffix]
+
+    @cached_property
+    def _plain_fingerprints(self) -> dict[str, str]:
+        """By extension, of files without metadata: most of a large source."""
+        return {}
+
+
+def _digest(base: str, reader: ReaderChoice | None, known: dict[str, Any]) -> str:
+    parts: list[Any] = [base, reader and [reader.name, reader.options]]
+    text = json.dumps([*parts, known] if known else parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load_pipeline(
     file: str | Path, *, embedding_identity: str, tokenizer: Callable[[str], list[int]] | None = None
 ) -> Pipeline:
-    """Read, check and compile a pipeline file. Raises `PipelineError` with file, line and the nearest right name."""
-    from assistant.parts import readers as reader_parts
+    """Read and check a pipeline file. Raises `PipelineError` with file, line and the nearest right name.
 
+    The names of readers and transformations are checked by `Pipeline.compile`.
+    """
     path = resources.require(file, "the pipeline file")
     yaml_file = YamlFile(path)
     spec = _checked(yaml_file)
-    known = reader_parts.READERS.names()
-    readers = {}
-    for extension, step in spec.readers.items():
-        name, options = _name_and_options(step)
-        if name not in known:
-            raise yaml_file.error(("readers", extension), f"unknown reader '{name}'{nearest(name, known)}")
-        try:
-            reader_parts.READERS.build(name, **options)
-        except ConfigError as error:
-            raise yaml_file.error(("readers", extension), str(error)) from error
-        readers[extension] = ReaderChoice(name, options)
-    transformations = [
-        _transformation(yaml_file, number, step, tokenizer) for number, step in enumerate(spec.transformations)
-    ]
-    _check_source(yaml_file, spec)
-    base = [embedding_identity, reader_parts.VERSION, spec.transformations, spec.metadata]
+    _check_steps(yaml_file, spec)
+    _check_metadata(yaml_file, spec)
+    base = [embedding_identity, versions.READERS, spec.transformations, spec.metadata]
     return Pipeline(
         file=path,
         name=spec.name,
-        source=spec.source,
-        readers=readers,
-        transformations=transformations,
+        source=_source(yaml_file, spec),
+        readers={extension: ReaderChoice(*name_and_options(step)) for extension, step in spec.readers.items()},
         metadata=spec.metadata,
+        trust_metadata=spec.trust_metadata,
         fingerprint_base=json.dumps(base, sort_keys=True, ensure_ascii=False),
+        _yaml=yaml_file,
+        _steps=spec.transformations,
+        _tokenizer=tokenizer,
         _include=_patterns(yaml_file, ("include",), spec.include),
         _exclude=_patterns(yaml_file, ("exclude",), spec.exclude),
         _access=[
             (_patterns(yaml_file, ("access", number), [rule.match]), AccessClass(rule.department, rule.level))
             for number, rule in enumerate(spec.access)
         ],
+        _rules=[
+            (_patterns(yaml_file, ("metadata_rules", number, "match"), [rule.match]), rule)
+            for number, rule in enumerate(spec.metadata_rules)
+        ],
     )
+
+
+def file_of(pipeline: str | Path) -> str:
+    """A pipeline's file by its path or by name: `hr` is pipelines/hr.yaml."""
+    return str(pipeline) if str(pipeline).endswith((".yaml", ".yml")) else f"pipelines/{pipeline}.yaml"
 
 
 def for_folder(pipeline: Pipeline, directory: Path, access_class: AccessClass | None) -> Pipeline:
     """The same recipe for another folder; with a class given, everything in it gets that class."""
-    from dataclasses import replace
-
     rules = pipeline._access if access_class is None else [(GitIgnoreSpec.from_lines(["**/*"]), access_class)]
     source = SourceSpec.model_validate({"directory": str(directory)})
     return replace(pipeline, source=source, _access=rules)
@@ -180,7 +231,7 @@ def _checked(yaml_file: YamlFile) -> PipelineSpec:
         if first["type"] == "missing":
             raise yaml_file.error(location, f"'{location[-1]}' is missing") from error
         if first["type"] == "extra_forbidden":
-            known = _known_keys(location[:-1])
+            known = list(BLOCKS.get(str(location[0]) if location[:-1] else "", PipelineSpec).model_fields)
             raise yaml_file.error(
                 location, f"unknown key '{location[-1]}'{nearest(str(location[-1]), known)}"
             ) from error
@@ -188,46 +239,45 @@ def _checked(yaml_file: YamlFile) -> PipelineSpec:
         raise yaml_file.error(location, f"{keys}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def _known_keys(parents: Location) -> list[str]:
-    models: dict[str, type[_Block]] = {"source": SourceSpec, "access": AccessRule}
-    return list(models.get(str(parents[0]) if parents else "", PipelineSpec).model_fields)
+def _check_steps(yaml_file: YamlFile, spec: PipelineSpec) -> None:
+    for number, step in enumerate(spec.transformations):
+        if not name_and_options(step)[0]:
+            raise yaml_file.error(("transformations", number), "write one class name with its arguments under it")
+    for extension, step in spec.readers.items():
+        if not name_and_options(step)[0]:
+            raise yaml_file.error(("readers", extension), "write one reader's name with its options under it")
 
 
-def _name_and_options(step: str | _Step) -> tuple[str, dict[str, Any]]:
-    if isinstance(step, str):
-        return step, {}
-    ((name, options),) = step.items() if len(step) == 1 else (("", None),)
-    return name, options or {}
+def _check_metadata(yaml_file: YamlFile, spec: PipelineSpec) -> None:
+    places: list[tuple[Location, Mapping[str, Value]]] = [(("metadata",), spec.metadata)]
+    for number, rule in enumerate(spec.metadata_rules):
+        places.append((("metadata_rules", number, "values"), rule.values))
+        if rule.pattern:
+            names = dict.fromkeys(re.compile(rule.pattern).groupindex, "")
+            places.append((("metadata_rules", number, "pattern"), names))
+    for location, values in places:
+        for key, value in values.items():
+            if key in metadata.ACCESS:
+                raise yaml_file.error((*location, key), f"'{key}' is given by the rules under `access`, not here")
+            if problem := value != "" and metadata.problem(key, value):
+                raise yaml_file.error((*location, key), problem)
 
 
-def _transformation(
-    yaml_file: YamlFile, number: int, step: str | _Step, tokenizer: Callable[[str], list[int]] | None
-) -> TransformComponent:
-    from assistant.parts.node_parsers import build_transformation
-
-    name, arguments = _name_and_options(step)
-    if not name:
-        raise yaml_file.error(("transformations", number), "write one class name with its arguments under it")
-    try:
-        return build_transformation(name, arguments, tokenizer)
-    except ConfigError as error:
-        named = next((argument for argument in arguments if f"'{argument}'" in str(error)), None)
-        location = ("transformations", number, name, named) if named else ("transformations", number)
-        raise yaml_file.error(location, str(error)) from error
-
-
-def _check_source(yaml_file: YamlFile, spec: PipelineSpec) -> None:
-    from llama_index.core.readers.base import BaseReader
-
-    from assistant.parts.node_parsers import llama_index_class
-
+def _source(yaml_file: YamlFile, spec: PipelineSpec) -> SourceSpec:
     source = spec.source
-    if (source.directory is None) == (source.reader is None):
-        raise yaml_file.error(("source",), "source needs either `directory` or `reader`")
-    if source.reader is not None:
+    given = [kind for kind in ("directory", "url", "reader") if getattr(source, kind) is not None]
+    if len(given) != 1:
+        raise yaml_file.error(("source",), "source needs exactly one of `directory`, `url` and `reader`")
+    if given != ["reader"] and not spec.readers:
+        raise yaml_file.error((), f"a {given[0]} needs `readers` by extension, such as `.pdf: pdf`")
+    if source.url is not None and (problem := protocol_problem(source.url)):
+        raise yaml_file.error(("source", "url"), problem)
+    if source.reader is not None and (problem := reader_problem(source.reader)):
+        raise yaml_file.error(("source", "reader"), problem)
+    secrets: dict[str, Any] = {}
+    for block in ("options", "arguments", "load"):
         try:
-            llama_index_class(source.reader, BaseReader)
+            secrets[block] = expanded(getattr(source, block))
         except ConfigError as error:
-            raise yaml_file.error(("source", "reader"), str(error)) from error
-    elif not spec.readers:
-        raise yaml_file.error((), "a directory needs `readers` by extension, such as `.pdf: pdf`")
+            raise yaml_file.error(("source", block), str(error)) from error
+    return source.model_copy(update=secrets)

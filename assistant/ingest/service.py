@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assistant.errors import PipelineError
 from assistant.index.catalog import FAILED, Catalog
 from assistant.index.keyword import KeywordIndex
+from assistant.index.succession import mark
 from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Writer
 from assistant.ingest.loading import Loader
@@ -77,10 +78,14 @@ class IngestService:
                 rows = self._catalog.documents(pipeline=pipeline.name, source=source)
                 if not dry_run:
                     self._settle(rows)
-                items = scan(pipeline) if items is None else items
+                if items is None:
+                    limit = self._settings.limits.file_mb
+                    items = scan(pipeline, cache=self._cache / "sources", file_mb=limit)
                 plan = make_plan(pipeline, items, rows, self._catalog.classes(), limits=self._limits)
                 _count(report, plan, items)
                 self._guard(pipeline, source, plan, rows, accept_deletions)
+            if plan.work or not rows or dry_run:  # else the recipe stood when it was last run
+                pipeline.compile()
             if not dry_run:
                 with report.stage("store"):
                     self._withdraw(pipeline, source, plan, report)
@@ -90,6 +95,8 @@ class IngestService:
                 finally:  # what was done until something failed is found by its words too
                     with report.stage("keyword"):
                         self._keyword.refresh()
+                    with report.stage("editions"):
+                        mark(self._catalog)
         report.seconds = perf_counter() - start
         return report
 
@@ -98,6 +105,7 @@ class IngestService:
         with one_at_a_time(self._lock_file):
             chunks = self._writer.remove([self._catalog.document(document).id])
             self._keyword.refresh()
+            mark(self._catalog)
             return chunks
 
     # --- stages

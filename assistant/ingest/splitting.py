@@ -24,9 +24,13 @@ _PIECE = 200_000
 _NOT_EMBEDDED = ["page_label", "page_kind"]
 
 
-def title_of(pages: list[Page], path: str) -> str:
-    """The first heading of the highest level, or the file's name."""
-    return (first_heading(pages[0].text) or PurePosixPath(path).stem)[:300]
+def title_of(pages: list[Page], path: str, details: dict[str, Any]) -> str:
+    """What its metadata says, or the first heading of the highest level, or what the file says, or its name.
+
+    A sheet's heading is the sheet's own name, and a file's own title is often that of the one it was copied from.
+    """
+    heading = first_heading(pages[0].text) if pages[0].kind != "sheet" else None
+    return str(details.get("title") or heading or details.get("file_title") or PurePosixPath(path).stem)[:300]
 
 
 def split(pipeline: Pipeline, document: str, title: str, pages: list[Page]) -> tuple[str, list[TextNode]]:

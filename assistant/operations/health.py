@@ -56,6 +56,7 @@ class Health:
 
 async def examine(assistant: Assistant) -> Health:
     """Ask every part, side by side, each with a time limit."""
+    await asyncio.to_thread(_import_llama_index)
     local = (
         ("storage", _storage),
         ("database", _database),
@@ -66,6 +67,11 @@ async def examine(assistant: Assistant) -> Health:
     checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
     checks += [_timed(name, _llm(assistant, number)) for number, name in enumerate(_llm_names(assistant))]
     return Health(tuple(await asyncio.gather(*checks)))
+
+
+def _import_llama_index() -> None:
+    """Once, before the checks run side by side: two threads that both begin to import it find it half made."""
+    import llama_index.core  # noqa: F401
 
 
 def _llm_names(assistant: Assistant) -> list[str]:

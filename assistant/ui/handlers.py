@@ -71,8 +71,9 @@ class Handlers:
 
     def header(self, request: gr.Request) -> str:
         """The bar above the chat, in the browser's language."""
-        name = self._assistant.users.of_id(request.username).name
-        return header_html(name, page_language(request.headers.get("accept-language")))
+        user = self._assistant.users.of_id(request.username)
+        language = page_language(request.headers.get("accept-language"))
+        return header_html(user.name, language, is_admin="admin" in user.roles)
 
 
 class _View:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from assistant.ask.events import Notice, Source, Step
+from assistant.ui.admin_texts import admin_texts
 from assistant.ui.code import split_code
-from assistant.ui.texts import notice_text, texts
+from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text, texts
 
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
@@ -18,12 +19,13 @@ _CODE_SIGN = re.compile(r"(\\[\\`~])|`|~{3,}")
 _ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@(?=[\w-]+\.)", re.IGNORECASE)
 
 
-def header_html(name: str, language: str) -> str:
-    """The bar above the chat: what this is, who is signed in, the way out."""
+def header_html(name: str, language: str, *, is_admin: bool = False) -> str:
+    """The bar above the chat: what this is, who is signed in, the way out; for an administrator the way to the documents."""
     t = {key: escape(text) for key, text in texts(language).items()}
+    admin = f'<a href="/admin/documents">{escape(admin_texts(language)["admin.documents"])}</a>' if is_admin else ""
     return (
         f'<div class="bar"><div><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
-        f'<form method="post" action="/logout"><span>{escape(name)}</span>'
+        f'<form method="post" action="/logout">{admin}<span>{escape(name)}</span>'
         f'<button type="submit">{t["sign_out"]}</button></form></div>'
     )
 
@@ -64,11 +66,11 @@ def _linked(text: str, links: Mapping[int, str]) -> str:
 
 
 def sources_markdown(sources: Sequence[Source], language: str) -> str:
-    """The list under the answer: title, page, file and class."""
-    t = texts(language)
-    lines = [f"**{t['sources']}**", ""]
+    """The list under the answer: title, page and date, whether it is out of force, file and class."""
+    lines = [f"**{texts(language)['sources']}**", ""]
     for source in sorted(sources, key=lambda source: source.n):
-        lines.append(f"- [\\[{source.n}\\] {_place(source, t)}]({document_link(source)})  ")
+        lines.append(f"- [\\[{source.n}\\] {_place(source, language)}]({document_link(source)})  ")
+        lines += [f"  ⚠ {_out_of_force(source, language)}  "] if out_of_force(source.standing, language) else []
         lines.append(f"  <small>{_file(source)}</small>")
     return "\n".join(lines)
 
@@ -81,7 +83,7 @@ def step_markdown(step: Step, language: str) -> str:
         return "\n".join([*lines, t["found_nothing"]])
     lines += [t["found"].format(passages=len(step.found), documents=step.documents), ""]
     for source in step.found:
-        lines.append(f"{source.n}. [{_place(source, t)}]({document_link(source)}) — {_scores(source, t)}")
+        lines.append(f"{source.n}. [{_place(source, language)}]({document_link(source)}) — {_scores(source, t)}")
     return "\n".join(lines)
 
 
@@ -98,9 +100,15 @@ def _without_addresses(text: str) -> str:
     return _ADDRESS.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", text)
 
 
-def _place(source: Source, t: dict[str, str]) -> str:
-    passage = source.passage
-    return safe_inline(passage.title) + (f", {t['page']} {safe_inline(passage.page)}" if passage.page else "")
+def _place(source: Source, language: str) -> str:
+    parts = (source.passage.title, place_text(source.passage, language), dated_text(source.standing, language))
+    return ", ".join(safe_inline(part) for part in parts if part)
+
+
+def _out_of_force(source: Source, language: str) -> str:
+    """With a link to what replaced it, which the reader may read: others are not named."""
+    text, by = safe_inline(out_of_force(source.standing, language)), source.standing.superseded_by
+    return f"[{text}](/documents/{by.document})" if by else text
 
 
 def _file(source: Source) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from assistant.ask.events import Notice
+from assistant.ask.events import Notice, Standing
 from assistant.errors import (
     AssistantError,
     ChromaUnavailable,
@@ -14,6 +14,7 @@ from assistant.errors import (
     NotFound,
     StorageError,
 )
+from assistant.index.catalog import Passage
 
 _RU = {
     "product": "Помощник по документам",
@@ -35,7 +36,13 @@ _RU = {
     "passages": "выдержек: {n}",
     "found_nothing": "Подходящих выдержек нет.",
     "sources": "Источники",
-    "page": "стр.",
+    "place.page": "стр. {label}",
+    "place.sheet": "лист «{label}»",
+    "place.slide": "слайд {label}",
+    "place.attachment": "вложение {label}",
+    "dated": "от {date}",
+    "superseded": "заменён: {title}",
+    "expired": "срок действия истёк",
     "department": "Отдел",
     "level": "уровень",
     "loaded": "загружен",
@@ -86,7 +93,13 @@ _EN = {
     "passages": "passages: {n}",
     "found_nothing": "No passage fits.",
     "sources": "Sources",
-    "page": "p.",
+    "place.page": "p. {label}",
+    "place.sheet": "sheet “{label}”",
+    "place.slide": "slide {label}",
+    "place.attachment": "attachment {label}",
+    "dated": "of {date}",
+    "superseded": "superseded by {title}",
+    "expired": "expired",
     "department": "Department",
     "level": "level",
     "loaded": "loaded",
@@ -135,6 +148,29 @@ def page_language(accept_language: str | None) -> str:
         if match and quality > 0:
             wanted.append((-quality, number, match[1]))
     return next((name for _, _, name in sorted(wanted) if name in LANGUAGES), "ru")
+
+
+def place_text(passage: Passage, language: str) -> str:
+    """Where in its document a passage is: page, sheet, slide or attachment; empty when it has none of them."""
+    return texts(language)[f"place.{passage.page_kind}"].format(label=passage.page) if passage.page else ""
+
+
+def dated_text(standing: Standing, language: str) -> str:
+    return texts(language)["dated"].format(date=date_text(standing.date, language)) if standing.date else ""
+
+
+def out_of_force(standing: Standing, language: str) -> str:
+    """What replaced the document, or that it has expired; empty for one in force."""
+    t, by = texts(language), standing.superseded_by
+    if by is None:
+        return t["expired"] if standing.is_expired else ""
+    title = f"«{by.title}»" if language == "ru" else f"“{by.title}”"
+    return t["superseded"].format(title=title + (f" ({date_text(by.date, language)})" if by.date else ""))
+
+
+def date_text(day: str, language: str) -> str:
+    """An ISO date as it is written in the language."""
+    return ".".join(reversed(day.split("-"))) if language == "ru" else day
 
 
 def notice_text(notice: Notice, language: str) -> str:

@@ -11,8 +11,9 @@ from starlette.routing import Mount
 
 from assistant import __version__
 from assistant.assistant import Assistant
-from assistant.web import api, documents, health, sign_in
+from assistant.web import admin, api, documents, health, sign_in
 from assistant.web.guard import Guard
+from assistant.web.loading import Loading
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
 
@@ -23,8 +24,9 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.assistant = assistant
     app.state.ready = ready
     app.state.health = health.HealthCache()
+    app.state.loading = Loading(assistant)
     app.state.password_checks = anyio.CapacityLimiter(2)
-    for module in (sign_in, documents, api, health):
+    for module in (sign_in, documents, admin, api, health):
         app.include_router(module.router)
     add_error_handlers(app)
     app.add_middleware(Guard)

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from assistant.assistant import DocumentView
 from assistant.errors import NotFound
 from assistant.index.catalog import Passage
-from assistant.ui.texts import page_language, texts
+from assistant.ui.texts import dated_text, out_of_force, page_language, place_text, texts
 from assistant.web.pages import markdown_html, render
 from assistant.web.session import AssistantDep, UserDep
 
@@ -27,15 +28,21 @@ _INLINE = {".pdf": "application/pdf"}  # a text file may be in any encoding, and
 async def show(request: Request, document: str, assistant: AssistantDep, user: UserDep, chunk: str = "") -> Response:
     """The document as text, around the passage `chunk`, which is marked."""
     view, passages = await run_in_threadpool(assistant.document, document, user)
+    standing = await run_in_threadpool(assistant.retriever.standing, document, user)
+    language = page_language(request.headers.get("accept-language"))
     marked = next((number for number, passage in enumerate(passages) if passage.chunk == chunk), None)
     start = max(0, (marked or 0) - _AROUND)
     shown = passages[start : (marked or 0) + _AROUND + 1]
     parts = [
-        {"page": p.page, "section": p.section, "html": markdown_html(text), "marked": p.chunk == chunk}
+        {
+            "place": place_text(p, language),
+            "section": p.section,
+            "html": markdown_html(text),
+            "marked": p.chunk == chunk,
+        }
         for p, text in zip(shown, without_overlaps(shown), strict=True)
     ]
-    language = page_language(request.headers.get("accept-language"))
-    page = passages[marked].page if marked is not None else None
+    place = place_text(passages[marked], language) if marked is not None else ""
     html = render(
         "document.html",
         language=language,
@@ -45,9 +52,12 @@ async def show(request: Request, document: str, assistant: AssistantDep, user: U
         parts=parts,
         more_before=start > 0,
         more_after=start + len(shown) < len(passages),
-        page=page,
+        place=place,
+        dated=dated_text(standing, language),
+        out_of_force=out_of_force(standing, language),
+        successor=standing.superseded_by,
         outdated=bool(chunk) and marked is None,
-        original=f"/documents/{document}/original" + (f"#page={page}" if page else ""),
+        original=f"/documents/{document}/original" + _page_anchor(passages, marked),
     )
     return HTMLResponse(html, headers=_PRIVATE)
 
@@ -57,7 +67,7 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     """The file itself, as long as it is the version that was loaded."""
     view, _ = await run_in_threadpool(assistant.document, document, user)
     file = Path(view.row.location)
-    if not view.row.location or not await run_in_threadpool(_is_version, file, view.row.version):
+    if not view.row.location or not await run_in_threadpool(_is_loaded, file, view):
         raise NotFound(
             "the file was moved, changed or deleted since it was loaded: the next ingest brings it up to date"
         )
@@ -66,6 +76,12 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     # Whatever could run scripts in our origin (HTML, SVG) is only ever downloaded.
     headers = {"Content-Disposition": f"{'inline' if kind else 'attachment'}; filename*=utf-8''{name}", **_PRIVATE}
     return FileResponse(file, media_type=kind or "application/octet-stream", headers=headers)
+
+
+def _page_anchor(passages: list[Passage], marked: int | None) -> str:
+    """Where a PDF is to be opened; sheets and attachments have no place that an address could name."""
+    passage = passages[marked] if marked is not None else None
+    return f"#page={passage.page}" if passage and passage.page and passage.page_kind == "page" else ""
 
 
 def without_overlaps(passages: list[Passage]) -> list[str]:
@@ -81,10 +97,11 @@ def without_overlaps(passages: list[Passage]) -> list[str]:
     return texts_
 
 
-def _is_version(file: Path, version: str) -> bool:
-    """Whether the file is what the passages were made of; a version begins with its content's sha256."""
+def _is_loaded(file: Path, view: DocumentView) -> bool:
+    """Whether the file is what the passages were made of; those of one that failed are of an earlier content."""
     try:
         with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest().startswith(version[:12] or "no version")
+            is_same = hashlib.file_digest(content, "sha256").hexdigest() == view.row.sha256
+            return is_same and view.row.status == "indexed"
     except OSError:
         return False

@@ -19,6 +19,7 @@ from assistant.assistant import Assistant
 from assistant.errors import ConfigError, PipelineError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
+from assistant.web.background import in_background
 from assistant.wiring import build
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say)
             if done.exception() is not None:
                 server.should_exit = True  # raised below
 
-        preparing = _in_background(lambda: _prepare(assistant, ingest, say, be_ready), prepared)
+        preparing = in_background(lambda: _prepare(assistant, ingest, say, be_ready), prepared)
         from assistant.web.app import create_app
 
         server.config.app = create_app(assistant, ready=ready)
@@ -68,23 +69,6 @@ def _take_signals(handler: Callable[[int, FrameType | None], None]) -> None:
 
 def _end_start(_number: int, _frame: FrameType | None) -> None:
     sys.exit(1)
-
-
-def _in_background(work: Callable[[], None], done: Callable[[Future[None]], None]) -> Future[None]:
-    """On a daemon thread: whoever stops the server does not wait for an ingest; the next run finishes it."""
-    future: Future[None] = Future()
-    future.add_done_callback(done)
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            future.set_exception(error)
-            raise SystemExit from error  # the error is raised where the result is asked for
-        future.set_result(None)
-
-    threading.Thread(target=run, name="prepare", daemon=True).start()
-    return future
 
 
 def _prepare(assistant: Assistant, ingest: bool, say: Say, be_ready: Callable[[], None]) -> None:

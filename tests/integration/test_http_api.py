@@ -24,7 +24,9 @@ from tests.integration.web_site import EVIL_NAME, PASSWORD, Web, events, problem
 
 pytestmark = pytest.mark.server
 PASS, PRICES = "Кто выдаёт пропуск на проходной?", "Какая скидка без согласования?"
-RESULT = ["rank", "score", "document", "chunk", "source", "title", "section", "page", "department", "level", "text"]
+STANDING = ["page", "page_kind", "date", "expired", "superseded_by"]
+PLACE = ["document", "chunk", "source", "title"]
+RESULT = ["rank", "score", *PLACE, "section", *STANDING, "department", "level", "text"]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ def test_an_answer_arrives_as_events(web: Web) -> None:
     assert finished["answer"] == "".join(data["text"] for name, data in found if name == "token").strip()
     assert (finished["model"], finished["grounded"]) == (MODEL, True)
     cited = finished["citations"][0]
-    assert list(cited) == ["n", "document", "chunk", "source", "title", "page", "quote"]
+    assert list(cited) == ["n", *PLACE, *STANDING, "quote"]
     assert (cited["n"], cited["source"]) == (1, "notice.md")
     assert cited["quote"] == given["sources"][0]["text"]
 

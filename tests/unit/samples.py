@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assistant.access.principal import AccessClass
-from assistant.ask.events import Scores, Source
+from assistant.ask.events import Scores, Source, Standing
 from assistant.index.catalog import Passage
 
 RECIPE = """\
@@ -34,7 +34,16 @@ def write_recipe(folder: Path, *, old: str = "", new: str = "", text: str = RECI
     return file
 
 
-def source(n: int, text: str, *, title: str = "Отпуск", section: str = "", page: str | None = None) -> Source:
+def source(
+    n: int,
+    text: str,
+    *,
+    title: str = "Отпуск",
+    section: str = "",
+    page: str | None = None,
+    page_kind: str = "page",
+    standing: Standing | None = None,
+) -> Source:
     """A source with the number `n` and the text of its passage."""
     passage = Passage(
         chunk=f"d{n}-v-0",
@@ -47,5 +56,6 @@ def source(n: int, text: str, *, title: str = "Отпуск", section: str = "",
         text=text,
         class_id=1,
         access_class=AccessClass("hr", 1),
+        page_kind=page_kind,
     )
-    return Source(n, passage, score=1.0 / n, scores=Scores())
+    return Source(n, passage, score=1.0 / n, scores=Scores(), standing=standing or Standing())

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access"},
     "wiring": JOURNEYS | {"assistant"},
-    "operations": BASE | {"assistant", "__init__"},
+    "operations": BASE | {"assistant", "index", "__init__"},
     "evaluation": JOURNEYS | {"assistant", "wiring"},
     "ui": {"assistant", "contracts", "errors", "settings"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
@@ -50,7 +50,9 @@ VALUES = {
     "assistant.ask.retrieval.Retrieved",
     "assistant.index.catalog.Passage",
     "assistant.ingest.report",
+    "assistant.ingest.watch",
     "assistant.ingest.progress",
+    "assistant.ingest.upload",
     "assistant.records.users.generate_password",
 }
 BANNED = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib"}  # loading them runs what a file says

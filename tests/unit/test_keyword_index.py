@@ -26,9 +26,7 @@ def filled(folder: Path, word: str) -> Catalog:
     catalog = Catalog(database)
     number = catalog.class_id(AccessClass("company", 1))
     row = DocumentRow(id="d", pipeline="p", source="", path="d.md", status="indexed", class_id=number, chunks=1)
-    catalog.commit_versions(
-        [(row, [_chunk("d", 0, word, number, key=f"d-{word}")])]
-    )
+    catalog.commit_versions([(row, [_chunk("d", 0, word, number, key=f"d-{word}")])])
     return catalog
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -21,8 +23,10 @@ def compiled(folder: Path, *, old: str = "", new: str = "", model: str = "m1") -
 def test_the_shipped_pipeline_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     pipeline = load_pipeline("pipelines/default.yaml", embedding_identity="m1")
-    assert [type(step) for step in pipeline.transformations] == [MarkdownSections, SentenceSplitter]
-    assert sorted(pipeline.readers) == [".docx", ".htm", ".html", ".md", ".pdf", ".txt"]
+    steps = pipeline.compile().transformations
+    assert isinstance(steps[0], MarkdownSections)
+    assert isinstance(steps[-1], SentenceSplitter)
+    assert {".docx", ".htm", ".html", ".md", ".pdf", ".txt"} <= set(pipeline.readers)
     assert pipeline.access_class("company/hr/Отпуск.pdf") == AccessClass("company", 1)
     assert pipeline.access_class("company/managers/Оклады.docx") == AccessClass("company", 2)
     assert pipeline.access_class("sales/managers/a/b.md") == AccessClass("sales", 2)
@@ -150,3 +154,38 @@ def test_a_source_may_be_a_llama_index_reader(tmp_path: Path) -> None:
     file.write_text(without_readers, "utf-8")
     assert load_pipeline(file, embedding_identity="m1").source.load == {"texts": ["один"]}
     assert "readers:" in RECIPE
+
+
+def test_a_recipe_is_loaded_and_a_source_scanned_without_heavy_packages(tmp_path: Path) -> None:
+    """A run that finds nothing to do takes no seconds of imports."""
+    (tmp_path / "docs/hr").mkdir(parents=True)
+    (tmp_path / "docs/hr/a.md").write_text("текст", "utf-8")
+    (tmp_path / "docs/hr/.meta.yaml").write_text("level: 2", "utf-8")
+    recipe = write_recipe(tmp_path, old="docs", new=str(tmp_path / "docs"))
+    program = f"""
+import sys
+from assistant.ingest.pipeline import load_pipeline
+from assistant.ingest.plan import make_plan
+from assistant.ingest.sources import scan
+pipeline = load_pipeline({str(recipe)!r}, embedding_identity="m1")
+assert len(make_plan(pipeline, scan(pipeline), [], {{}}).work) == 1
+heavy = {{"llama_index", "torch", "chromadb", "fsspec", "httpx", "numpy", "watchfiles"}}
+print(sorted(heavy & {{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_metadata_rules_change_the_fingerprint_of_what_they_name(tmp_path: Path) -> None:
+    before = compiled(tmp_path)
+    rules = "metadata_rules:\n  - {match: '/hr/orders/**', values: {author: Кадры}}\n"
+    after = compiled(tmp_path, old="metadata:", new=rules + "metadata:")
+    assert after.fingerprint("hr/a.md") == before.fingerprint("hr/a.md")
+    assert after.fingerprint("hr/orders/a.md") != before.fingerprint("hr/orders/a.md")
+
+
+def test_who_may_read_is_no_part_of_the_fingerprint(tmp_path: Path) -> None:
+    pipeline = compiled(tmp_path)
+    plain = pipeline.fingerprint("hr/a.md")
+    assert pipeline.fingerprint("hr/a.md", {"department": "hr", "level": 3}) == plain
+    assert pipeline.fingerprint("hr/a.md", {"title": "Приказ", "level": 3}) != plain

@@ -15,7 +15,7 @@ from tests.unit.samples import RECIPE, write_recipe
 
 def refusal(file: Path) -> str:
     with pytest.raises(PipelineError) as refused:
-        load_pipeline(file, embedding_identity="m1")
+        load_pipeline(file, embedding_identity="m1").compile()
     assert "\n" not in str(refused.value)
     assert "pydantic.dev" not in str(refused.value)
     return str(refused.value)
@@ -37,7 +37,7 @@ MISTAKES = [
     ("department: hr}", "department: hr, levl: 2}", "unknown key 'levl': did you mean level?"),
     (".md: markdown", ".md: markdwon", "unknown reader 'markdwon': did you mean markdown?"),
     (".md: markdown", ".md: {markdown: {pages: 3}}", "reader 'markdown' has no option 'pages'; known: none"),
-    (".md: markdown", ".md: {markdown: {}, text: {}}", "unknown reader ''"),
+    (".md: markdown", ".md: {markdown: {}, text: {}}", "write one reader's name with its options under it"),
     (".md: markdown", "md: markdown", "extension 'md' must be written '.md'"),
     (".md: markdown", ".MD: markdown", "extension '.MD' must be written '.md'"),
     ("- MarkdownSections", "- MarkdownSection", "unknown transformation 'MarkdownSection': did you mean"),
@@ -56,8 +56,25 @@ MISTAKES = [
     ('include: ["**/*"]', 'include: ["!"]', "not a path pattern"),
     ('"~$*"', '"[z-a]"', "not a path pattern"),
     ("name: handbook", "name:", "name: Input should be a valid string"),
-    ("{directory: docs}", "{directory: docs, reader: llama_index.core.readers.X}", "`directory` or `reader`"),
-    ("{directory: docs}", "{arguments: {}}", "`directory` or `reader`"),
+    ("{directory: docs}", "{directory: docs, reader: llama_index.core.readers.X}", "one of `directory`, `url`"),
+    ("{directory: docs}", "{arguments: {}}", "exactly one of `directory`, `url` and `reader`"),
+    ("{directory: docs}", "{url: webdaw://x/y}", "unknown protocol 'webdaw': did you mean webdav?"),
+    ("{directory: docs}", "{url: //server/share}", "is no address such as webdav://"),
+    (
+        "{directory: docs}",
+        "{url: 'webdav://a/b', options: {password: '${NOT_SET_HERE}'}}",
+        "variable NOT_SET_HERE is not",
+    ),
+    ("{directory: docs}", "{reader: confluense}", "unknown reader 'confluense': did you mean confluence?"),
+    ("{directory: docs}", "{reader: SimpleWebPageReader}", "pip install llama-index-readers-web"),
+    ("metadata: {", "metadata: {department: hr, ", "'department' is given by the rules under `access`, not here"),
+    ("metadata: {", "metadata: {date: 01.02.2026, ", "date: '01.02.2026' is not a day such as 2026-01-31"),
+    ("metadata: {", "metadata_rules: [{pattern: '(x'}]\nmetadata: {", "not a regular expression"),
+    ("metadata: {", "metadata_rules: [{pattern: 'x'}]\nmetadata: {", "it needs named groups"),
+    ("metadata: {", "metadata_rules: [{pattern: '(?P<level>.)'}]\nmetadata: {", "'level' is given by the rules"),
+    ("metadata: {", "metadata_rules: [{match: x, values: {valid_from: soon}}]\nmetadata: {", "'soon' is not a day"),
+    ("metadata: {", "metadata_rules: [{math: x}]\nmetadata: {", "unknown key 'math': did you mean match?"),
+    ("metadata: {", "trust_metadata: perhaps\nmetadata: {", "trust_metadata: Input should be a valid boolean"),
     ("{directory: docs}", "{reader: llama_index.core.llms.MockLLM}", "is not a BaseReader"),
     ("{directory: docs}", "{reader: shutil.rmtree}", "only classes below llama_index."),
     ("metadata: {", "name: second\nmetadata: {", "'name' is here twice"),

@@ -11,7 +11,7 @@ import pytest
 from assistant.access.principal import AccessClass
 from assistant.index.catalog import FAILED, INDEXED
 from assistant.ingest.pipeline import Pipeline, load_pipeline
-from assistant.ingest.plan import NO_RULE, Plan, make_plan
+from assistant.ingest.plan import EMPTY, NO_RULE, Plan, make_plan
 from assistant.ingest.sources import scan
 from assistant.records.tables import DocumentRow
 from tests.unit.samples import RECIPE, write_recipe
@@ -51,6 +51,7 @@ class Folder:
             sha256=hashlib.sha256(text.encode()).hexdigest(),
             fingerprint=self.pipeline.fingerprint(path),
             chunks=3,
+            details={},
             status=INDEXED,
         )
         for name, value in changes.items():
@@ -58,8 +59,13 @@ class Folder:
         self.rows.append(row)
         return file
 
-    def plan(self) -> Plan:
-        return make_plan(self.pipeline, scan(self.pipeline), self.rows, CLASSES)
+    def plan(self, limits: str = "") -> Plan:
+        return make_plan(self.pipeline, scan(self.pipeline), self.rows, CLASSES, limits=limits)
+
+    def recipe(self, more: str) -> None:
+        """Say more in the pipeline file."""
+        text = RECIPE.replace("directory: docs", f"directory: {self.root}") + more
+        self.pipeline = load_pipeline(write_recipe(self.root.parent, text=text), embedding_identity="m1")
 
 
 @pytest.fixture
@@ -217,3 +223,43 @@ def test_a_failed_file_that_was_renamed_is_tried_anew(folder: Folder) -> None:
     folder.loaded("hr/a.md", "текст", status=FAILED).rename(folder.root / "hr/b.md")
     plan = folder.plan()
     assert ([work.item.path for work in plan.work], plan.deleted) == (["hr/b.md"], folder.rows)
+
+
+def test_what_is_incomplete_is_read_again_under_other_limits(folder: Folder) -> None:
+    fingerprint = folder.pipeline.fingerprint("hr/a.md")
+    folder.loaded("hr/failed.md", "один", status=FAILED, fingerprint=f"{fingerprint}-limits")
+    folder.loaded("hr/half.md", "два", fingerprint=f"{fingerprint}-limits")
+    folder.loaded("hr/whole.md", "три")
+    assert folder.plan("-limits") == Plan(unchanged=2, still_failing=folder.rows[:1])
+    plan = folder.plan("-others")
+    assert [work.item.path for work in plan.work] == ["hr/failed.md", "hr/half.md"]
+    assert [work.fingerprint for work in plan.work] == [fingerprint] * 2
+    assert plan.unchanged == 1
+
+
+def test_an_empty_file_is_noted_once_and_costs_nothing_then(folder: Folder) -> None:
+    folder.write("hr/a.md", "")
+    (refusal,) = folder.plan().refused
+    assert (refusal.error, refusal.withdraw) == (EMPTY, False)
+    folder.loaded("hr/a.md", "", status=FAILED, error=EMPTY, fingerprint="", chunks=0, class_id=None)
+    assert folder.plan() == Plan(still_failing=folder.rows)
+    folder.write("hr/a.md", "теперь с текстом")
+    assert [work.row for work in folder.plan().work] == folder.rows
+
+
+def test_a_file_that_was_emptied_keeps_its_earlier_version(folder: Folder) -> None:
+    folder.loaded("hr/a.md", "текст").write_text("")
+    (refusal,) = folder.plan().refused
+    assert (refusal.row, refusal.withdraw) == (folder.rows[0], False)
+
+
+def test_a_noted_refusal_is_not_noted_again_until_a_rule_names_the_file(folder: Folder) -> None:
+    folder.loaded("sales/a.md", "текст", status=FAILED, error=NO_RULE, fingerprint="", chunks=0, class_id=None)
+    assert folder.plan() == Plan(still_failing=folder.rows)
+    folder.pipeline = load_pipeline(
+        write_recipe(
+            folder.root.parent, text=(folder.root.parent / "recipe.yaml").read_text("utf-8").replace("/hr/**", "*")
+        ),
+        embedding_identity="m1",
+    )
+    assert [work.row for work in folder.plan().work] == folder.rows

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from assistant.ask.events import Source
+from assistant.ask.events import Source, Standing, Successor
 from assistant.ask.language import Language
 from assistant.ask.prompt import Prompt, Prompts, count_tokens, cut_to_tokens, least_tokens
 from assistant.errors import ConfigError, InvalidQuestion
@@ -36,10 +36,27 @@ def test_system_then_passages_and_question(language: Language) -> None:
     prompt = built([source(1, RU, section="Срок", page="3"), source(2, EN)], question="Когда?", language=language)
     assert [message.role.value for message in prompt.messages] == ["system", "user"]
     text = user_text(prompt)
-    assert f"[1] Отпуск (Срок, p. 3)\n{RU.strip()}" in text
+    page = {"ru": "стр. 3", "en": "p. 3"}[language]
+    assert f"[1] Отпуск (Срок, {page})\n{RU.strip()}" in text
     assert text.index("[1] Отпуск") < text.index("[2] Отпуск") < text.index("Когда?")
     assert "{" not in text + str(prompt.messages[0].content)
     assert [kept.n for kept in prompt.sources] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("language", "head"),
+    [
+        ("ru", "[1] Отпуск (Срок, лист «Бюджет»; от 2023-02-01; НЕ ДЕЙСТВУЕТ, заменён: Положение, 2025-03-12)"),
+        ("en", "[1] Отпуск (Срок, sheet “Бюджет”; of 2023-02-01; NOT IN FORCE, superseded by: Положение, 2025-03-12)"),
+    ],
+)
+def test_the_model_is_told_what_is_out_of_force(language: Language, head: str) -> None:
+    standing = Standing("2023-02-01", superseded_by=Successor("d9", "Положение", "2025-03-12"))
+    old = source(1, RU, section="Срок", page="Бюджет", page_kind="sheet", standing=standing)
+    prompt = built([old, source(2, EN, standing=Standing(is_expired=True))], language=language)
+    assert f"{head}\n" in user_text(prompt)
+    assert {"ru": "[2] Отпуск (срок действия истёк)", "en": "[2] Отпуск (expired)"}[language] in user_text(prompt)
+    assert {"ru": "НЕ ДЕЙСТВУЕТ", "en": "NOT IN FORCE"}[language] in str(prompt.messages[0].content)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -78,11 +78,11 @@ def test_a_pdf_with_a_password(tmp_path: Path) -> None:
     assert refusal("pdf", tmp_path / "a.pdf").startswith("it needs a password")
 
 
-def test_a_pdf_without_text_is_a_scan(tmp_path: Path) -> None:
+def test_a_pdf_without_words(tmp_path: Path) -> None:
     canvas = Canvas(str(tmp_path / "scan.pdf"))
     canvas.rect(100, 100, 200, 200, fill=1)
     canvas.save()
-    assert "a scan without a text layer" in refusal("pdf", tmp_path / "scan.pdf")
+    assert "no text was found in it" in refusal("pdf", tmp_path / "scan.pdf")
 
 
 def without(name: str) -> bytes:

@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 
 from assistant import errors
 from assistant.access.principal import AccessClass
-from assistant.ask.events import Notice, NoticeKind, Scores, Source, Step
+from assistant.ask.events import Notice, NoticeKind, Scores, Source, Standing, Step, Successor
 from assistant.errors import AssistantError, ConfigError, InvalidQuestion
+from assistant.parts.readers.base import PartKind
 from assistant.ui.render import (
     answer_markdown,
     document_link,
@@ -25,7 +26,7 @@ from assistant.ui.render import (
     sources_markdown,
     step_markdown,
 )
-from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language, texts
+from assistant.ui.texts import LANGUAGES, error_text, notice_text, out_of_force, page_language, place_text, texts
 from tests.unit.samples import source
 
 BAD = "http://evil.example/p.png?d=secret"
@@ -152,12 +153,47 @@ def test_hostile_titles_pages_and_paths_are_harmless(text: str, language: str) -
     passage = replace(
         plain.passage, title=text, page=text, path=text, section=text, access_class=AccessClass(text, 2), text=text
     )
-    hostile = replace(plain, passage=passage, scores=Scores(1.0, 0.5, None))
-    own = {document_link(plain)}
+    standing = Standing("2025-03-12", superseded_by=Successor("d9", text, "2025-03-12"))
+    hostile = replace(plain, passage=passage, scores=Scores(1.0, 0.5, None), standing=standing)
+    own = {document_link(plain), "/documents/d9"}
     assert_harmless(sources_markdown([hostile, hostile], language), own)
     assert_harmless(step_markdown(Step(text, (hostile,), 1, 0.1), language), own)
     assert_harmless(step_markdown(Step(text, (), 0, 0.1), language), own)
     assert_harmless(notices_markdown([Notice("extractive", safe_inline(text))], language), set())
+
+
+PLACES = {
+    "page": ("стр. 3", "p. 3"),
+    "sheet": ("лист «3»", "sheet “3”"),
+    "slide": ("слайд 3", "slide 3"),
+    "attachment": ("вложение 3", "attachment 3"),
+}
+
+
+@pytest.mark.parametrize("kind", get_args(PartKind))
+def test_pages_sheets_slides_and_attachments_have_their_names(kind: str) -> None:
+    found = source(1, "текст", page="3", page_kind=kind)
+    assert (place_text(found.passage, "ru"), place_text(found.passage, "en")) == PLACES[kind]
+    for parser in renderings(sources_markdown([found], "ru")):
+        assert f"Отпуск, {PLACES[kind][0]}" in parser.text
+    assert place_text(source(1, "текст", page_kind=kind).passage, "ru") == ""
+
+
+def test_what_replaced_a_document_is_said_and_linked() -> None:
+    by = Successor("d9", "Положение «Об отпусках»", "2025-03-12")
+    old = source(1, "текст", standing=Standing("2023-02-01", superseded_by=by))
+    assert out_of_force(old.standing, "en") == "superseded by “Положение «Об отпусках»” (2025-03-12)"
+    (elements, *_) = renderings(sources_markdown([old], "ru"))
+    assert "[1] Отпуск, от 01.02.2023" in elements.text
+    assert "⚠ заменён: «Положение «Об отпусках»» (12.03.2025)" in elements.text
+    links = [attributes["href"] for tag, attributes in elements.found if tag == "a"]
+    assert links == [document_link(old), "/documents/d9"]
+
+
+def test_expired_is_said_and_nothing_of_one_in_force() -> None:
+    assert out_of_force(Standing(is_expired=True), "ru") == "срок действия истёк"
+    assert out_of_force(Standing("2025-03-12"), "ru") == ""
+    assert "⚠" not in sources_markdown([numbered(1)], "ru")
 
 
 @pytest.mark.parametrize("fence", ["```", "````", "~~~", "- ```", "> ```", "``` ", "```\t"])

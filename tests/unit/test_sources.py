@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import unicodedata
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
 from assistant.errors import DocumentError, PipelineError
 from assistant.ingest.pipeline import Pipeline, load_pipeline
+from assistant.ingest.plan import EMPTY, make_plan
 from assistant.ingest.sources import SourceItem, scan
 from tests.unit.samples import RECIPE, write_recipe
 
@@ -104,6 +106,105 @@ def test_a_missing_folder_is_not_an_empty_one(docs: Path, pipeline: Pipeline) ->
         scan(pipeline)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["🎉 Итоги 👨‍👩‍👧.md", "ж" * 126 + ".md", "строка\nвторая.md", "-rf *.md", "a\tb'\"$(id).md", "a\\b.md", " .md"],
+)
+def test_unusual_names_are_names(docs: Path, pipeline: Pipeline, name: str) -> None:
+    (docs / "hr" / name).write_text("текст", "utf-8")
+    (item,) = scan(pipeline)
+    assert (item.path, item.problem) == (f"hr/{name}", None)
+    assert item.local_file() == docs / "hr" / name
+
+
+def test_what_is_hidden_or_metadata_is_no_document(docs: Path, pipeline: Pipeline) -> None:
+    for path in (
+        ".git/a.md",
+        ".Trash-1000/b.md",
+        "hr/.~lock.md",
+        "hr/.meta.yaml",
+        "hr/a.md.meta.yaml",
+        "hr/_meta.yaml",
+    ):
+        (docs / path).parent.mkdir(exist_ok=True)
+        (docs / path).write_text("author: a", "utf-8")
+    (docs / "hr/meta.yaml").write_text("a document", "utf-8")
+    assert [item.path for item in scan(pipeline)] == ["hr/meta.yaml"]
+
+
+def test_links_in_a_circle_end(docs: Path, pipeline: Pipeline) -> None:
+    (docs / "hr/up").symlink_to(docs, target_is_directory=True)
+    (docs / "hr/a").symlink_to(docs / "hr/b")
+    (docs / "hr/b").symlink_to(docs / "hr/a")
+    problems = {item.path: str(item.problem) for item in scan(pipeline)}
+    assert sorted(problems) == ["hr/a", "hr/b", "hr/up"]
+    assert "links" in problems["hr/a"]
+
+
+def test_an_unreadable_folder_is_not_an_empty_one(docs: Path, tmp_path: Path) -> None:
+    """The tests may run as root, who reads every folder but one whose path is too long for the system."""
+    (docs / "hr/closed").mkdir()
+    below = os.open(docs / "hr/closed", os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("x" * 250, dir_fd=below)
+        deeper = os.open("x" * 250, os.O_RDONLY, dir_fd=below)
+        os.close(below)
+        below = deeper
+    os.close(below)
+    recipe = write_recipe(tmp_path, text=RECIPE.replace("directory: docs", f"directory: {docs}"))
+    with pytest.raises(PipelineError, match=r"the folder .*closed/.* can't be read: File name too long\. Give this"):
+        scan(load_pipeline(recipe, embedding_identity="m1"))
+    recipe.write_text(recipe.read_text("utf-8").replace('"~$*"', '"closed/"'), "utf-8")
+    assert scan(load_pipeline(recipe, embedding_identity="m1")) == []
+
+
+def test_an_excluded_folder_is_not_entered_unless_a_pattern_takes_something_back(docs: Path, tmp_path: Path) -> None:
+    (docs / "hr/old/keep").mkdir(parents=True)
+    (docs / "hr/old/a.md").write_text("a")
+    (docs / "hr/old/keep/b.md").write_text("b")
+    text = RECIPE.replace("directory: docs", f"directory: {docs}")
+    for exclude, expected in (('"old/"', []), ('"old/**", "!old/keep/**"', ["hr/old/keep/b.md"])):
+        recipe = write_recipe(
+            tmp_path, text=text.replace('"~$*"', exclude.replace("old/*", "/hr/old/*").replace("!old", "!/hr/old"))
+        )
+        assert [item.path for item in scan(load_pipeline(recipe, embedding_identity="m1"))] == expected
+
+
+def test_a_file_that_vanishes_after_the_scan(docs: Path, pipeline: Pipeline) -> None:
+    (docs / "hr/a.md").write_text("текст")
+    (item,) = scan(pipeline)
+    (docs / "hr/a.md").unlink()
+    assert item.changed_meanwhile()
+    with pytest.raises(DocumentError, match="it can't be read: No such file"):
+        item.sha256()
+
+
+def test_a_folder_that_becomes_a_link_after_the_scan_leads_nowhere(docs: Path, pipeline: Pipeline) -> None:
+    """Whoever may write into the share must not have a file from elsewhere read in the moment between."""
+    (docs / "hr/in").mkdir()
+    (docs / "hr/in/a.md").write_text("текст")
+    (docs.parent / "private").mkdir()
+    (docs.parent / "private/a.md").write_text("секрет")
+    (item,) = scan(pipeline)
+    (docs / "hr/in").rename(docs / "hr/out")
+    (docs / "hr/in").symlink_to(docs.parent / "private", target_is_directory=True)
+    for read in (item.local_file, item.sha256):
+        with pytest.raises(DocumentError, match="it became a link"):
+            read()
+
+
+def test_a_large_folder_is_scanned_quickly(docs: Path, pipeline: Pipeline) -> None:
+    """Ten seconds for 100,000 files would be too slow; here it is a tenth, with room for a busy machine."""
+    for number in range(10_000):
+        (docs / f"hr/{number}.md").touch()
+    start = perf_counter()
+    items = scan(pipeline)
+    plan = make_plan(pipeline, items, [], {})
+    assert perf_counter() - start < 3
+    assert {refusal.error for refusal in plan.refused} == {EMPTY}
+    assert len(plan.refused) == 10_000
+
+
 def test_the_sha256_is_of_the_content(docs: Path) -> None:
     file = docs / "a.md"
     file.write_bytes(b"abc")
@@ -123,6 +224,26 @@ def test_documents_of_a_reader_keep_their_names_from_run_to_run(docs: Path) -> N
     assert [item.path for item in first] == [str(docs / "a.md")]
     assert [(item.path, item.sha256()) for item in first] == [(item.path, item.sha256()) for item in second]
     assert first[0].location is None
+
+
+def test_documents_of_a_reader_are_included_and_cleaned(docs: Path) -> None:
+    for name in ("a.md", "b.txt", "c.md"):
+        (docs / "hr" / name).write_text(f"текст {name}")
+    (docs / "hr/c.md").write_text("до\0после")
+    source = f"{{reader: directory, arguments: {{input_dir: {docs}/hr}}}}"
+    text = RECIPE.replace("{directory: docs}", source).replace('"**/*"', '"*.md"')
+    found = scan(load_pipeline(write_recipe(docs.parent, text=text), embedding_identity="m1"))
+    assert [Path(item.path).name for item in found] == ["a.md", "c.md"]
+    assert found[1].documents[0].get_content() == "допосле"
+
+
+def test_documents_without_names_of_their_own_are_numbered(docs: Path) -> None:
+    source = "{reader: StringIterableReader, load: {texts: [один, два]}}"
+    recipe = write_recipe(docs.parent, old="{directory: docs}", new=source)
+    pipeline = load_pipeline(recipe, embedding_identity="m1")
+    first, second = scan(pipeline), scan(pipeline)
+    assert [item.path for item in first] == ["0", "1"]
+    assert [item.sha256() for item in first] == [item.sha256() for item in second]
 
 
 def test_a_reader_that_fails_is_a_sentence(docs: Path) -> None:

@@ -5,7 +5,21 @@ Which library reads what was measured: liteparse with a pypdfium2 guard for PDF,
 xberg from bytes for office, mail and HTML.
 """
 
-from assistant.parts.readers import office, pdf, text
+from assistant.parts.readers import images, mail, office, pdf, tables, text, web
 from assistant.parts.readers.base import READERS, VERSION, CorporateReader, Part, ReadContext, Reading
 
-__all__ = ["READERS", "VERSION", "CorporateReader", "Part", "ReadContext", "Reading", "office", "pdf", "text"]
+__all__ = [
+    "READERS",
+    "VERSION",
+    "CorporateReader",
+    "Part",
+    "ReadContext",
+    "Reading",
+    "images",
+    "mail",
+    "office",
+    "pdf",
+    "tables",
+    "text",
+    "web",
+]

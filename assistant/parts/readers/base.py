@@ -11,11 +11,11 @@ from llama_index.core.readers.base import BaseReader
 from llama_index.core.schema import Document
 
 from assistant.errors import DocumentError
+from assistant.parts import versions
 from assistant.registry import Registry
 from assistant.settings import IngestLimits, Ocr
 
-# Raise it when what a reader makes of a file changes: every document is then read again.
-VERSION = 2
+VERSION = versions.READERS
 
 PartKind = Literal["page", "sheet", "slide", "attachment"]
 

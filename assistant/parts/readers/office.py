@@ -1,69 +1,129 @@
-"""Office files and web pages, by xberg from bytes: paths and URLs are never handed over."""
+"""Office files of every age by their content: Markdown, one part a sheet or slide where there are such."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
-from typing import Any
 
 from assistant.errors import DocumentError
-from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading, clean
-from assistant.parts.readers.text import decode
+from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading
+from assistant.parts.readers.by_content import ByContent
+from assistant.parts.readers.charts import charts_of
+from assistant.parts.readers.clause_numbers import with_numbers
+from assistant.parts.readers.extraction import Extracted, Leaf, extract
+from assistant.parts.readers.guards import decrypted
+from assistant.parts.readers.old_office import master_text, text_boxes
+from assistant.parts.readers.slides import odp_slides, with_whole_words
+from assistant.parts.readers.sniff import OFFICE, kind_of
+from assistant.settings import IngestLimits
 
-_FRONT_MATTER = re.compile(r"\A---\n\s*(?:(?:## )?[\w:.-]+: .*\n)+(?:---\n)?")  # what xberg makes of <title> and <meta>
-_ESCAPED = re.compile(r"\\([.\-+()\[\]{}#!_*>|`~])")
-_MIME = {".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}
+_OOXML = "application/vnd.openxmlformats-officedocument."
+_MIME = {
+    "docx": f"{_OOXML}wordprocessingml.document",
+    "xlsx": f"{_OOXML}spreadsheetml.sheet",
+    "pptx": f"{_OOXML}presentationml.presentation",
+    "doc": "application/msword",
+    "xls": "application/vnd.ms-excel",
+    "ppt": "application/vnd.ms-powerpoint",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "rtf": "application/rtf",
+    "epub": "application/epub+zip",
+}
+_SAME = {".docm": "docx", ".dotx": "docx", ".xlsm": "xlsx", ".pptm": "pptx", ".ppsx": "pptx"}
+_SHEETS = frozenset({"xlsx", "xls", "ods"})
+_SLIDES = frozenset({"pptx", "ppt", "odp"})
+_NO_NAME = re.compile(r"(?i)(sheet|лист|таблица|table)[ _]?\d*")  # a program's: as a heading it says nothing
+_SECTORS = 128 * 512  # bytes that a sector of the old format's allocation table speaks of
 
 
-class OfficeReader(CorporateReader):
-    """DOCX: Markdown with headings and tables. Pages exist only once it is printed, so none are given."""
+class OfficeReader(ByContent):
+    """Documents whole, for their pages exist only once they are printed; workbooks by sheet, slides by slide."""
 
-    def read(self, file: Path, context: ReadContext) -> Reading:
-        return Reading([Part(clean(_xberg(file.read_bytes(), _MIME[file.suffix.lower()])))])
+    name = "office"
+    leaves_to = frozenset({"epub", "pdf", "image", "html", "mail"})
+
+    def parse(self, raw: bytes, file: Path, context: ReadContext) -> Reading:
+        raw = decrypted(raw, context.passwords)
+        suffix = file.suffix.lower()
+        kind = kind_of(raw) or _kind_of_text(raw, suffix)
+        if kind == "text":
+            from assistant.parts.readers.tables import read_csv
+            from assistant.parts.readers.text import decode
+
+            is_table = suffix == ".xls"
+            return Reading([Part(read_csv(raw, context.limits.text_chars) if is_table else decode(raw))])
+        if kind not in OFFICE:
+            raise DocumentError("it is damaged or not what its name says")
+        if kind in _SHEETS or kind in _SLIDES:
+            return _by_leaf(raw, kind, context.limits)
+        return _whole(raw, kind, context.limits)
 
 
 @READERS.register("office")
 def office() -> CorporateReader:
-    """DOCX: Markdown with headings and tables. Pages exist only once it is printed, so none are given."""
+    """Word, Excel, PowerPoint and their OpenDocument relatives of every age, and RTF, by content."""
     return OfficeReader()
 
 
-class HtmlReader(CorporateReader):
-    """HTML in any encoding, decoded before it is parsed (xberg alone breaks windows-1251)."""
+class EpubReader(ByContent):
+    """Books: the chapters with their headings."""
 
-    def read(self, file: Path, context: ReadContext) -> Reading:
-        source = decode(file.read_bytes())
-        source = re.sub(r"<meta[^>]+charset[^>]*>", "", source, flags=re.IGNORECASE)
-        return Reading([Part(clean(_FRONT_MATTER.sub("", _xberg(source.encode(), "text/html"))))])
+    name = "epub"
+    leaves_to = frozenset({"office", "pdf"})
 
-
-@READERS.register("html")
-def html() -> CorporateReader:
-    """HTML in any encoding, decoded before it is parsed (xberg alone breaks windows-1251)."""
-    return HtmlReader()
+    def parse(self, raw: bytes, file: Path, context: ReadContext) -> Reading:
+        return _whole(raw, "epub", context.limits)
 
 
-def _xberg(raw: bytes, mime_type: str) -> str:
-    """Markdown of an office file or page, from bytes: paths and URLs are never handed over."""
-    import xberg
+@READERS.register("epub")
+def epub() -> CorporateReader:
+    """Books: the chapters with their headings."""
+    return EpubReader()
 
-    if not raw:
-        raise DocumentError("the file is empty")
-    config = xberg.ExtractionConfig(use_cache=False, output_format="markdown", disable_ocr=True, escape_markdown=False)
 
-    async def extract() -> Any:  # noqa: ANN401 - a class of the extension module
-        return await xberg.extract(xberg.ExtractInput(kind="bytes", bytes=raw, mime_type=mime_type), config)
+def _kind_of_text(raw: bytes, suffix: str) -> str:
+    """What a file without a known beginning is: by its name, or text with an old program's name."""
+    kind = _SAME.get(suffix, suffix.lstrip("."))
+    old = kind in ("doc", "xls", "rtf", "ppt") and not raw.startswith((b"\xd0\xcf\x11\xe0", b"PK"))
+    return "text" if old and b"\0" not in raw[:4096] else kind
 
+
+def _whole(raw: bytes, kind: str, limits: IngestLimits) -> Reading:
     try:
-        found = asyncio.run(extract())
-    except (xberg.XbergError, RuntimeError, ValueError, OSError) as error:
-        raise DocumentError(f"it is damaged or not what its name says ({_first_line(error)})") from error
-    if not found.results:
-        reason = _first_line(found.errors[0]) if found.errors else "nothing was extracted"
-        raise DocumentError(f"it is damaged or not what its name says ({reason})")
-    return _ESCAPED.sub(r"\1", found.results[0].content)
+        found = extract(with_numbers(raw) if kind == "docx" else raw, _MIME[kind], limits)
+    except DocumentError as error:
+        if kind != "doc" or "FAT" not in str(error):
+            raise
+        # a file that lost its end, or was never padded: its table of sectors speaks of more than there are
+        found = extract(raw.ljust(-(-len(raw) // _SECTORS) * _SECTORS + 512, b"\0"), _MIME[kind], limits)
+    charts = charts_of(raw) if kind == "docx" else ""  # xberg leaves them out
+    return Reading([Part(f"{found.text}\n\n{charts}".strip())], found.properties)
 
 
-def _first_line(error: object) -> str:
-    return str(getattr(error, "message", error)).strip().splitlines()[0][:200]
+def _by_leaf(raw: bytes, kind: str, limits: IngestLimits) -> Reading:
+    found = extract(with_whole_words(raw) if kind == "pptx" else raw, _MIME[kind], limits, leaves=True)
+    parts = [_sheet(leaf) for leaf in found.leaves] if kind in _SHEETS else _slides(raw, kind, found)
+    if kind == "xls":
+        parts.append(Part(text_boxes(raw), None, "sheet"))
+    parts = [part for part in parts if re.search(r"\w", part.text)]
+    return Reading(parts or [Part(master_text(raw) if kind == "ppt" else "")], found.properties)
+
+
+def _sheet(leaf: Leaf) -> Part:
+    name = leaf.name or ""
+    text = leaf.text.removeprefix(f"## {name}").strip()
+    named = text and name and not _NO_NAME.fullmatch(name)
+    return Part(f"## {name}\n\n{text}" if named else text, name or None, "sheet")
+
+
+def _slides(raw: bytes, kind: str, found: Extracted) -> list[Part]:
+    """Slide by slide, the speaker's notes last."""
+    if kind == "odp":
+        texts = odp_slides(raw)
+    elif kind == "ppt":  # parted by a ruling line
+        texts = re.split(r"(?m)^-----$", found.text)[1:]
+    else:
+        texts = ["\n\n".join(piece for piece in (leaf.text, leaf.notes) if piece) for leaf in found.leaves]
+    return [Part(text.strip(), str(number), "slide") for number, text in enumerate(texts, start=1)]

@@ -1,32 +1,48 @@
-"""Text of any encoding: Markdown and plain text."""
+"""Text of any encoding: Markdown with its front matter, and plain text."""
 
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
-from assistant.errors import DocumentError
+import yaml
+
 from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading, clean
+from assistant.parts.readers.by_content import ByContent
+from assistant.parts.readers.decoding import decode
+
+_FRONT_MATTER = re.compile(
+    r"\A\ufeff?---[ \t]*\r?\n(.{0,20000}?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
+)
+
+__all__ = ["MarkdownReader", "TextReader", "decode", "front_matter"]
 
 
-class MarkdownReader(CorporateReader):
-    """Markdown as it is."""
+class MarkdownReader(ByContent):
+    """Markdown as it is; YAML between two `---` lines at its beginning becomes its properties."""
 
-    def read(self, file: Path, context: ReadContext) -> Reading:
-        return Reading([Part(clean(decode(file.read_bytes())))])
+    name = "markdown"
+
+    def parse(self, raw: bytes, file: Path, context: ReadContext) -> Reading:
+        properties, text = front_matter(decode(raw))
+        return Reading([Part(clean(text))], properties)
 
 
 @READERS.register("markdown")
 def markdown() -> CorporateReader:
-    """Markdown as it is."""
+    """Markdown as it is; YAML between two `---` lines at its beginning becomes its properties."""
     return MarkdownReader()
 
 
-class TextReader(CorporateReader):
+class TextReader(ByContent):
     """Plain text in any encoding; a line that starts with # is not a heading here."""
 
-    def read(self, file: Path, context: ReadContext) -> Reading:
-        return Reading([Part(clean(re.sub(r"^(#+\s)", r"\\\1", decode(file.read_bytes()), flags=re.M)))])
+    name = "text"
+
+    def parse(self, raw: bytes, file: Path, context: ReadContext) -> Reading:
+        return Reading([Part(clean(re.sub(r"^(#+\s)", r"\\\1", decode(raw), flags=re.M)))])
 
 
 @READERS.register("text")
@@ -35,22 +51,25 @@ def text() -> CorporateReader:
     return TextReader()
 
 
-def decode(raw: bytes) -> str:
-    """Text of unknown encoding. Raises `DocumentError` for binary data."""
-    from charset_normalizer import from_bytes
+def front_matter(text: str) -> tuple[dict[str, Any], str]:
+    """The mapping at the head of a Markdown file, dates as ISO strings, and the text after it."""
+    found = _FRONT_MATTER.match(text)
+    if found is None:
+        return {}, text
+    try:
+        said = yaml.safe_load(found[1])
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}, text  # a ruling line, or a mistake that should stay visible
+    if not isinstance(said, dict):
+        return {}, text
+    return {str(key): _plain(value) for key, value in said.items()}, text[found.end() :]
 
-    if not raw.strip():
-        raise DocumentError("the file is empty")
-    for encoding in ("utf-8-sig", "utf-16") if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
-        try:
-            decoded = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in decoded:
-            return decoded
-    best = from_bytes(
-        raw, cp_isolation=["cp1251", "koi8_r", "cp866", "cp1252", "mac_cyrillic", "utf_16", "utf_8"]
-    ).best()
-    if best is None or "\0" in str(best):
-        raise DocumentError("it is not text (binary data, or an unknown encoding)")
-    return str(best)
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value

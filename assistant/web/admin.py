@@ -1,0 +1,139 @@
+"""/admin/documents: files into the source folders, loading them, and what became of each; its JSON twin below /api."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from assistant.access.principal import Principal
+from assistant.assistant import Assistant
+from assistant.contracts import document_json
+from assistant.ingest.upload import UploadRefused, refusal
+from assistant.ui.texts import page_language
+from assistant.web.admin_page import Upload, page_html
+from assistant.web.loading import Loading
+from assistant.web.problems import respond
+from assistant.web.session import AssistantDep, UserDep
+from assistant.web.upload_form import UploadForm
+
+router = APIRouter()
+log = structlog.get_logger("assistant.web")
+
+_PRIVATE = {"Cache-Control": "private, no-store"}
+_ANSWERED = 1000  # documents in one answer of the API, at most
+
+
+@router.get("/admin/documents", response_class=HTMLResponse, include_in_schema=False)
+async def show(
+    request: Request, assistant: AssistantDep, user: UserDep, still: bool = False, stored: int = 0
+) -> Response:
+    """The page. While documents are loaded it follows that, unless `still`: a form can't be filled in meanwhile."""
+    html = await _page(request, assistant, user, Upload(stored=[""] * max(0, min(stored, 1000))), still=still)
+    return HTMLResponse(html, headers=_PRIVATE)
+
+
+@router.post("/admin/documents", include_in_schema=False)
+async def send(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
+    """The form's files. What was refused is said on the page; the others are stored, and loaded at once."""
+    try:
+        upload = await _upload(request, assistant, user)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    if not upload.refused:
+        return RedirectResponse(f"/admin/documents?stored={len(upload.stored)}", 303)
+    html = await _page(request, assistant, user, upload, still=True)
+    return HTMLResponse(html, upload.refused[0][1].http_status, headers=_PRIVATE)
+
+
+@router.post("/admin/documents/load", include_in_schema=False)
+async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
+    """Load what is new or changed, from all configured sources."""
+    assistant.administration(user)
+    for source in assistant.settings.ingest.pipelines:
+        _loading(request).ask_for(source)
+    return RedirectResponse("/admin/documents", 303)
+
+
+@router.get("/api/admin/documents", tags=["documents"])
+async def api_list(
+    assistant: AssistantDep, user: UserDep, status: str | None = None, limit: int = 100, offset: int = 0
+) -> Response:
+    """Documents that the caller may read, by path; of the others only the number. For the role `admin`."""
+    known, others = await run_in_threadpool(assistant.documents_for, user)
+    wanted = [view for view in known if status is None or view.row.status == status]
+    start = max(0, offset)
+    shown = wanted[start : start + max(1, min(limit, _ANSWERED))]
+    body = {
+        "documents": [document_json(view, {one.row.id: one for one in wanted}) for view in shown],
+        "total": len(wanted),
+        "other_departments": sum(status is None or view.row.status == status for view in others),
+    }
+    return JSONResponse(body, headers=_PRIVATE)
+
+
+@router.post("/api/admin/documents", tags=["documents"], status_code=201)
+async def api_send(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
+    """A form (multipart/form-data): `place` (source|folder), `files`, and `replace`=1 to overwrite; loaded at once."""
+    try:
+        upload = await _upload(request, assistant, user)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    if not upload.stored:
+        return await respond(request, upload.refused[0][1])
+    refused = [{"name": name, "reason": str(error)} for name, error in upload.refused]
+    return JSONResponse({"source": upload.source, "stored": upload.stored, "refused": refused}, 201, headers=_PRIVATE)
+
+
+# --- taking files
+
+
+async def _upload(request: Request, assistant: Assistant, user: Principal) -> Upload:
+    """Take the form and store its files; each is stored or refused by itself. Raises `NotFound` for a non-admin."""
+    administration = assistant.administration(user)  # before a byte of the body is taken
+    settings = assistant.settings
+    upload = Upload()
+    with UploadForm(settings.storage.path.expanduser() / "cache", settings.ingest.limits.file_mb) as form:
+        try:
+            await form.read(request)
+        except UploadRefused as error:
+            upload.refused.append(("", error))
+            return upload
+        upload.source, _, upload.folder = form.fields.get("place", "").partition("|")
+        replace = bool(form.fields.get("replace"))
+        if not form.files:
+            upload.refused.append(("", refusal("nothing")))
+        for file in form.files:
+            try:
+                if file.too_large:
+                    mb = settings.ingest.limits.file_mb
+                    raise refusal("too_large", name=_short(file.name), mb=mb)
+                path = await run_in_threadpool(
+                    administration.put, upload.source, upload.folder, file.name, file.content, replace=replace
+                )
+                upload.stored.append(path)
+            except UploadRefused as error:
+                upload.refused.append((_short(file.name), error))
+    if upload.stored:
+        log.info("documents uploaded", user=user.name, source=upload.source, paths=upload.stored)
+        _loading(request).ask_for(upload.source)
+    return upload
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 80 else f"{name[:80]}…"
+
+
+def _loading(request: Request) -> Loading:
+    found = request.app.state.loading
+    assert isinstance(found, Loading)
+    return found
+
+
+async def _page(request: Request, assistant: Assistant, user: Principal, upload: Upload, *, still: bool) -> str:
+    language = page_language(request.headers.get("accept-language"))
+    return await run_in_threadpool(
+        page_html, assistant, user, _loading(request), upload, language=language, still=still
+    )
