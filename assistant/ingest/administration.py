@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from assistant.access.policy import Policy
 from assistant.access.principal import AccessClass, Principal
-from assistant.errors import PipelineError
+from assistant.errors import AssistantError, PipelineError
 from assistant.index.catalog import INDEXED, Catalog
 from assistant.ingest.pipeline import Pipeline, file_of, load_pipeline
 from assistant.ingest.places import Place
@@ -33,7 +33,7 @@ class UploadSource:
     name: str
     folders: tuple[tuple[str, AccessClass], ...] = ()
     extensions: tuple[str, ...] = ()
-    problem: str = ""
+    problem: AssistantError | None = None
 
 
 class Administration:
@@ -67,7 +67,7 @@ class Administration:
         """The configured pipelines with a local folder, and the folders that the person may put documents into."""
         found = []
         for source, place in self._places.items():
-            if isinstance(place, str):
+            if isinstance(place, PipelineError):
                 found.append(UploadSource(source, source, problem=place))
             elif place is not None:
                 found.append(self._upload_source(source, place, with_folders))
@@ -133,12 +133,12 @@ class Administration:
     def _upload_source(self, source: str, place: Place, with_folders: bool) -> UploadSource:
         pipeline = place.pipeline
         if pipeline.trust_metadata:
-            return UploadSource(source, pipeline.name, problem=str(refusal("own_class")))
+            return UploadSource(source, pipeline.name, problem=refusal("own_class"))
         folders = islice(place.folders(self._may_read), _SHOWN_FOLDERS) if with_folders else ()
         return UploadSource(source, pipeline.name, tuple(folders), tuple(sorted(pipeline.readers)))
 
     @cached_property
-    def _places(self) -> dict[str, Place | str | None]:
+    def _places(self) -> dict[str, Place | PipelineError | None]:
         """By what the settings call them: the folder, what is wrong with it, or None for another kind of source."""
         return {source: _place(source) for source in self._pipelines}
 
@@ -151,10 +151,10 @@ class Administration:
         return {place.pipeline.name: place for place in self._places.values() if isinstance(place, Place)}
 
 
-def _place(source: str) -> Place | str | None:
+def _place(source: str) -> Place | PipelineError | None:
     try:
         pipeline: Pipeline = load_pipeline(file_of(source), embedding_identity="")
         root = folder_of(pipeline)
     except PipelineError as error:
-        return str(error)
+        return error
     return Place(pipeline, root) if root is not None else None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 SEPARATOR = " › "  # between the headings of a section's path
 
 
 def is_fence(line: str) -> bool:
     """Whether a code block begins or ends here; one that also ends on its line does neither."""
-    fence = re.match(r"\s*(`{3,}|~{3,})", line)
+    if "```" not in line and "~~~" not in line:  # every line of every document is asked
+        return False
+    fence = _FENCE.match(line)
     return fence is not None and fence[1] not in line[fence.end() :]
 
 

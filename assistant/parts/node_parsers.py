@@ -64,7 +64,7 @@ class _Headings:
         fenced = False
         for line in text.split("\n"):
             fenced ^= is_fence(line)
-            heading = None if fenced else HEADING.match(line)
+            heading = HEADING.match(line) if line.startswith("#") and not fenced else None
             if heading is None or len(heading[2]) > _LONGEST_PATH:  # a paragraph that a converter took for a heading
                 lines.append(line)
                 continue

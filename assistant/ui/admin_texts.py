@@ -115,6 +115,21 @@ _EN = {
     "col.reason": "Reason",
     "earlier": "Its earlier version is searched.",
     "level_short": "level",
+    "refused.nothing": "No file was chosen: choose at least one.",
+    "refused.form": "The form arrived incomplete. Please try again.",
+    "refused.too_large": "The file is larger than {mb} MB (ingest.limits.file_mb).",
+    "refused.too_much": "Too much at once: send fewer files.",
+    "refused.no_place": "There is no such folder in the source, or you may not read what is in it.",
+    "refused.own_class": "Documents of this source name their department themselves: put files into its folder directly.",
+    "refused.no_name": "The file has no name.",
+    "refused.unprintable": "The file's name has invisible characters: rename it.",
+    "refused.reserved": "A document can't be called so: rename the file.",
+    "refused.long_name": "The name is too long: {bytes} bytes, at most 255 (a Cyrillic letter takes two).",
+    "refused.extension": "Such files can't be read. This source takes {extensions}.",
+    "refused.excluded": "The source's rules leave such names out (include, exclude).",
+    "refused.exists": "There is such a file in this folder already: rename yours, or tick “Replace”.",
+    "refused.not_replaced": "There is such a file in this folder already, and it is not yours to replace: rename yours.",
+    "refused.not_written": "The source's folder can't be written: {reason}.",
 }
 _LANGUAGES = {"ru": _RU, "en": _EN}
 
@@ -125,16 +140,11 @@ def admin_texts(language: str) -> dict[str, str]:
 
 
 def refusal_text(refused: UploadRefused, language: str) -> str:
-    """Why a file was not taken; English is the error's own sentence."""
-    sentence = _LANGUAGES[language].get(f"refused.{refused.kind}")
-    return sentence.format(**refused.values) if sentence else _sentence(str(refused))
+    """Why a file was not taken, beside its name."""
+    return _LANGUAGES[language][f"refused.{refused.kind}"].format(**refused.values)
 
 
 def moment_text(at: datetime, language: str) -> str:
     """Day and minute in this machine's time."""
     local = at.astimezone()
     return f"{date_text(local.date().isoformat(), language)} {local:%H:%M}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -27,6 +27,7 @@ footer { display: none !important; }
 #question textarea { font-size: 1rem; }
 @media (max-width: 40rem) {
   .bar .line { display: none; }
+  .bar form { flex-wrap: wrap; justify-content: flex-end; gap: .3rem .75rem; }
   .gradio-container main, .gradio-container .main { padding: .4rem !important; }
   #chat { height: calc(100dvh - 14.5rem) !important; }
 }

@@ -31,7 +31,7 @@ async def show(
     request: Request, assistant: AssistantDep, user: UserDep, still: bool = False, stored: int = 0
 ) -> Response:
     """The page. While documents are loaded it follows that, unless `still`: a form can't be filled in meanwhile."""
-    html = await _page(request, assistant, user, Upload(stored=[""] * max(0, min(stored, 1000))), still=still)
+    html = await _page(request, assistant, user, Upload(count=stored), still=still)
     return HTMLResponse(html, headers=_PRIVATE)
 
 
@@ -43,7 +43,7 @@ async def send(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
     except ClientDisconnect:
         return Response(status_code=400)
     if not upload.refused:
-        return RedirectResponse(f"/admin/documents?stored={len(upload.stored)}", 303)
+        return RedirectResponse(f"/admin/documents?stored={upload.count}", 303)
     html = await _page(request, assistant, user, upload, still=True)
     return HTMLResponse(html, upload.refused[0][1].http_status, headers=_PRIVATE)
 
@@ -114,6 +114,7 @@ async def _upload(request: Request, assistant: Assistant, user: Principal) -> Up
                     administration.put, upload.source, upload.folder, file.name, file.content, replace=replace
                 )
                 upload.stored.append(path)
+                upload.count += 1
             except UploadRefused as error:
                 upload.refused.append((_short(file.name), error))
     if upload.stored:

@@ -9,6 +9,7 @@ from typing import Any
 
 from assistant.access.principal import Principal
 from assistant.assistant import Assistant, DocumentView
+from assistant.errors import AssistantError
 from assistant.ingest.report import IngestReport
 from assistant.ingest.upload import UploadRefused
 from assistant.ui.admin_texts import admin_texts, moment_text, refusal_text
@@ -30,6 +31,7 @@ class Upload:
     source: str = ""
     folder: str = ""
     stored: list[str] = field(default_factory=list)
+    count: int = 0  # of stored files; all that is known of them on the page after the form
     refused: list[tuple[str, UploadRefused]] = field(default_factory=list)
 
 
@@ -58,9 +60,14 @@ def page_html(
         upload=upload,
         refusals=[(name, refusal_text(error, language)) for name, error in upload.refused],
         sources=sources,
+        problems=[(source.name, _said(source.problem, language)) for source in sources if source.problem],
         limit=assistant.settings.ingest.limits.file_mb,
         **({} if follows else _catalog(*assistant.documents_for(user), language)),
     )
+
+
+def _said(error: AssistantError, language: str) -> str:
+    return refusal_text(error, language) if isinstance(error, UploadRefused) else str(error)
 
 
 def _catalog(known: list[DocumentView], others: list[DocumentView], language: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Site:
 
 
 def settings(storage: Path, **blocks: Any) -> Settings:
-    """Real servers and files below `storage`, a free port, the hash embedding; one reading worker (starts fastest), tiny batches."""
+    """Real servers and files below `storage`, a free port, the hash embedding; one reading worker, tiny batches."""
     given = {"ingest": Ingest(workers=1, batch_chunks=2), "embedding": Embedding(provider="hash")} | blocks
     return Settings(storage=Storage(path=storage), chroma=Chroma(port=0), **given)
 

@@ -126,6 +126,10 @@ def test_documents_of_other_departments_are_only_counted(web: Web) -> None:
     assert "hr/empty_secret.md" in pages["hr_admin"]
     assert "the file is empty" in pages["hr_admin"]
     assert lists["chief"]["other_departments"] == 0
+    with web.client("admin") as client:
+        failed = client.get(API, params={"status": "failed", "limit": 1, "offset": 0}).json()
+    assert [one["path"] for one in failed["documents"]] == ["empty_notice.md"]
+    assert (failed["total"], failed["other_departments"]) == (1, 1)
     whole = lists["chief"]["total"]
     assert all(found["total"] + found["other_departments"] == whole for found in lists.values())
     assert "the source folder" in pages["chief"], "a source that is away is said"

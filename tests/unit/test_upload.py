@@ -120,8 +120,6 @@ def test_every_refusal_is_said_in_both_languages() -> None:
     values = {"name": "x.md", "mb": 1, "bytes": 300, "extensions": ".md", "reason": "full"}
     for kind in upload._SENTENCES:
         refused = refusal(kind, **values)
-        assert refusal_text(refused, "en")[0].isupper() or refusal_text(refused, "en").startswith("'x.md'")
-        assert refusal_text(refused, "ru").endswith(".")
+        assert refused.http_status in (403, 404, 409, 413, 422, 503)
         assert refusal_text(refused, "ru") != refusal_text(refused, "en"), kind
-    russian = {key for key in admin_texts("ru") if not key.startswith("admin.refused.")}
-    assert russian == {key for key in admin_texts("en") if not key.startswith("admin.refused.")}
+    assert set(admin_texts("ru")) == set(admin_texts("en"))
