@@ -145,6 +145,14 @@ class Assistant:
             waiting=waiting,
         )
 
+    def missing_ocr_languages(self) -> list[str]:
+        """Configured languages of recognition whose data is not on this machine."""
+        from assistant.parts.ocr_data import installed_languages
+
+        ocr = self.settings.ingest.ocr
+        installed = installed_languages(ocr.data)
+        return [language for language in ocr.languages if language not in installed]
+
     # --- running
 
     def principal(self, user: str | None) -> Principal:

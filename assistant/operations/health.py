@@ -63,6 +63,7 @@ async def examine(assistant: Assistant) -> Health:
         ("chroma", _chroma),
         ("bm25", _bm25),
         ("embedding", _embedding),
+        ("ocr", _ocr),
     )
     checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
     checks += [_timed(name, _llm(assistant, number)) for number, name in enumerate(_llm_names(assistant))]
@@ -160,6 +161,19 @@ def _embedding(assistant: Assistant) -> PartHealth:
         advice = "run `assistant ingest`: they are embedded anew"
         return PartHealth("embedding", "degraded", f"{detail}; {documents} documents are of another model", "", advice)
     return PartHealth("embedding", "ok", detail)
+
+
+def _ocr(assistant: Assistant) -> PartHealth:
+    """Never worse than ok: answers do not need it, and who has no scans does not want it."""
+    ocr = assistant.settings.ingest.ocr
+    if not ocr.enabled:
+        return PartHealth("ocr", "ok", "scans are not recognised: ingest.ocr.enabled is false")
+    if missing := assistant.missing_ocr_languages():
+        packages = ", ".join(f"tesseract-ocr-{language}" for language in missing)
+        return PartHealth(
+            "ocr", "ok", f"scans can't be recognised: no data for {', '.join(missing)}", "", f"install {packages}"
+        )
+    return PartHealth("ocr", "ok", f"scans are recognised in {', '.join(ocr.languages)}")
 
 
 async def _llm(assistant: Assistant, number: int) -> PartHealth:
