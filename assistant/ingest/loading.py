@@ -152,6 +152,8 @@ class Loader:
         row.title, row.version, row.details = title, version, details
         row.chunks, row.pages = len(nodes), sum(page.label is not None for page in result.pages) or None
         row.ocr_pages = sum(page.confidence is not None for page in result.pages)
+        if row.ocr_pages:
+            row.details["ocr_confidence"] = _mean_confidence(result.pages)
         row.status, row.error, row.indexed_at = INDEXED, result.warning, now()
         chunks = [_chunk(row, position, node) for position, node in enumerate(nodes)]
         self._batch.append((Version(row, chunks), nodes))
@@ -260,6 +262,12 @@ def _rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
+
+
+def _mean_confidence(pages: list[Page]) -> float:
+    """Of the recognised pages, 0-100."""
+    found = [page.confidence for page in pages if page.confidence is not None]
+    return round(sum(found) / len(found), 1)
 
 
 def _note_file(row: DocumentRow, task: Work) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.errors import DocumentError
 from assistant.ingest import worker
+from assistant.ingest.isolation import isolate
 from assistant.ingest.pipeline import ReaderChoice
 from assistant.settings import Ingest
 
@@ -113,7 +114,7 @@ def _pool(workers: int, settings: Ingest) -> ProcessPool:
     return ProcessPool(
         max_workers=workers,
         max_tasks=2000,
-        initializer=worker.limit_process,
+        initializer=isolate,
         initargs=[settings.limits.memory_mb],
         context=multiprocessing.get_context("spawn"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,26 +23,6 @@ class Job:
     ocr: dict[str, Any]
     passwords: tuple[str, ...]
     cache: str | None
-
-
-def limit_process(memory_mb: int) -> None:
-    """Runs once in each worker."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # no library fetches models when it fails to read a file
-    os.environ["OMP_THREAD_LIMIT"] = "1"
-    os.nice(5)
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    wanted = {
-        resource.RLIMIT_AS: memory_mb << 20,
-        resource.RLIMIT_FSIZE: 256 << 20,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, value in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # the machine's own limit may be lower
-        resource.setrlimit(kind, (value, value))
 
 
 def read(job: Job) -> Reading:
