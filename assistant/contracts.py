@@ -99,7 +99,7 @@ def step_json(step: Step) -> dict[str, Any]:
 
 
 def document_json(view: DocumentView, others: Mapping[str, DocumentView] | None = None) -> dict[str, Any]:
-    """`others` are the documents by id, for the title of the one that replaces this one. For the operator: all are named."""
+    """`others` are the documents that may be named, by id: what replaces this one is told only if it is among them."""
     row = view.row
     return {
         "id": row.id,
@@ -122,8 +122,7 @@ def document_json(view: DocumentView, others: Mapping[str, DocumentView] | None 
 
 
 def _superseded_by(document: str | None, others: Mapping[str, DocumentView]) -> dict[str, Any] | None:
-    if document is None:
+    if document is None or document not in others:
         return None
-    row = others[document].row if document in others else None
-    title, date = (row.title, document_day(row.title, row.path, row.details)) if row else (None, None)
-    return {"document": document, "title": title, "date": date}
+    row = others[document].row
+    return {"document": document, "title": row.title, "date": document_day(row.title, row.path, row.details)}

@@ -103,7 +103,9 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
         ingest_service=ingest,
         chroma=chroma,
         keyword=keyword,
-        consistency=_consistency(storage, database, catalog, chroma, keyword, collection_name, vectors, embedder),
+        consistency=_consistency(
+            settings, storage, database, catalog, chroma, keyword, collection_name, vectors, embedder
+        ),
         chain=chain,
         embed_model=embedder,
         reranker=reranker,
@@ -218,6 +220,7 @@ def _ingest(
 
 
 def _consistency(
+    settings: Settings,
     storage: Path,
     database: Database,
     catalog: Catalog,
@@ -238,6 +241,7 @@ def _consistency(
         collection_name=collection_name,
         embed=lambda texts: vectors.vectors(texts, embedder().get_text_embedding_batch)[0],
         lock=lambda waiting: one_at_a_time(storage / "run" / "ingest.lock", waiting),
+        is_own_server=settings.chroma.mode == "managed",
     )
 
 

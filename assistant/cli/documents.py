@@ -33,7 +33,7 @@ def ingest(
     source: Annotated[Path | None, typer.Option("--source", help="Another folder, by the same recipe.")] = None,
     department: Annotated[str | None, typer.Option(help="With --source: whose documents they are.")] = None,
     level: Annotated[
-        int | None, typer.Option(min=1, help="With --department: 1 every member (without), 2 managers …")
+        int | None, typer.Option(min=1, max=1000, help="With --department: 1 every member (without), 2 managers …")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")] = False,
     accept_deletions: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +17,10 @@ from assistant.index.journal import Write, WriteJournal, chunk_id
 from assistant.index.succession import DocumentRecords
 from assistant.records.tables import AccessClassRow, ChunkColumns, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
 
-__all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now"]
+__all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now", "page_label"]
 
 INDEXED, FAILED = "indexed", "failed"
+_LABEL = 100  # characters
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
 
 
@@ -112,13 +113,15 @@ class Catalog(WriteJournal, DocumentRecords):
                 session.execute(insert(ChunkRow), chunks)
             _count_change(session)
 
-    def change_class(self, row: DocumentRow, class_id: int) -> None:
-        """From this commit on only the new class's readers find the document."""
+    def change_class(self, moves: Collection[tuple[DocumentRow, int]]) -> None:
+        """From this one commit on only the new classes' readers find the documents."""
         with self._database.transaction() as session:
-            row.class_id = class_id
-            session.merge(row)
-            session.execute(update(ChunkRow).where(ChunkRow.document_id == row.id).values(class_id=class_id))
-            _count_change(session)
+            for row, class_id in moves:
+                row.class_id = class_id
+                session.merge(row)
+                session.execute(update(ChunkRow).where(ChunkRow.document_id == row.id).values(class_id=class_id))
+            if moves:
+                _count_change(session)
 
     def forget(self, documents: list[str]) -> int:
         """Remove rows and chunks, and return how many chunks; the vector writes stay until their vectors are deleted."""
@@ -240,6 +243,12 @@ def _count_change(session: Session) -> None:
         update(CounterRow).where(CounterRow.name == "chunks").values(value=CounterRow.value + 1)
     ).rowcount:  # type: ignore[attr-defined]  # a CursorResult for an UPDATE
         session.add(CounterRow(name="chunks", value=1))
+
+
+def page_label(given: object) -> str | None:
+    """As there is room for: an attachment's is made of the names of files. Some readers give a number."""
+    text = "" if given is None else str(given)
+    return f"{text[: _LABEL - 1]}…" if len(text) > _LABEL else text or None
 
 
 def now() -> datetime:

@@ -96,6 +96,7 @@ class Consistency:
         collection_name: Callable[[int], str],
         embed: Embed,
         lock: Lock,
+        is_own_server: bool,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -104,6 +105,7 @@ class Consistency:
         self._collection_name = collection_name
         self._embed = embed
         self._lock = lock
+        self._is_own_server = is_own_server
 
     def compare(self, *, waiting: Callable[[], None] | None = None) -> Findings:
         """Raises `ChromaUnavailable`, `StorageError`. `waiting` is called once if an ingest has to finish first."""
@@ -159,9 +161,12 @@ class Consistency:
         prefix = self._collection_name(0).rpartition("-c")[0] + "-c"
         mixed = set(found.mixed())  # which of their classes is right is for the next ingest to say
         everywhere = set().union(*wanted.values())
+        ours = {*documents, *(write.document for write in self._catalog.writes())}
         present = {one.name for one in self._chroma.client().list_collections() if one.name.startswith(prefix)}
         for name in sorted(present | set(wanted)):
             held = set(self._held(name)) if name in present else set()
+            if not self._is_own_server:  # those of documents that were never ours may be another installation's
+                held = {key for key in held if key.rsplit("-", 2)[0] in ours}
             held = {key for key in held if key.rsplit("-", 2)[0] not in mixed}
             here = {key for key in wanted.get(name, set()) if key.rsplit("-", 2)[0] not in mixed}
             found.vectors += len(held)

@@ -12,15 +12,16 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from assistant.errors import IndexNotReady
+from assistant.errors import IndexNotReady, StorageError
 from assistant.index.catalog import Catalog
+from assistant.index.words import rules
 
 if TYPE_CHECKING:
     from assistant.index.keyword_retriever import KeywordRetriever
 
-_SIZES = "sizes.json"
+_SIZES, _RULES = "sizes.json", "rules"
 
 
 class KeywordIndex:
@@ -50,7 +51,7 @@ class KeywordIndex:
         return loaded[1] if loaded else None
 
     def refresh(self, *, anew: bool = False) -> bool:
-        """Build if the chunk table changed since, or what is there is not whole; True if it was built.
+        """Build if the chunk table or the rules for words changed, or what is there is not whole; True if it was built.
 
         `anew` builds in any case, and without taking anything from the one before.
         """
@@ -59,15 +60,25 @@ class KeywordIndex:
         if not anew and name is not None and name.startswith(wanted) and self._is_whole(name):
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
-        built = Path(tempfile.mkdtemp(prefix=wanted, dir=self._folder))
-        _build(built, self._catalog, self._folder / name if name and not anew else None)
-        pointer = built / "name"
-        pointer.write_text(built.name)
-        for file in (*built.iterdir(), built):
-            _to_disk(file)  # or a power cut leaves a pointer to empty files
-        os.replace(pointer, self._folder / "CURRENT")
-        _to_disk(self._folder)
-        self._remove_old(keep={built.name, name or ""})
+        kept = {name or ""}  # for processes that are just opening it
+        self._remove_old(kept)  # what killed runs left would fill the disk in the end
+        try:
+            built = Path(tempfile.mkdtemp(prefix=wanted, dir=self._folder))
+            known = not anew and name is not None and self._sizes(name).get(_RULES) == rules()
+            _build(built, self._catalog, self._folder / name if name and known else None)
+            pointer = built / "name"
+            pointer.write_text(built.name)
+            for file in (*built.iterdir(), built):
+                _to_disk(file)  # or a power cut leaves a pointer to empty files
+            os.replace(pointer, self._folder / "CURRENT")
+            kept.add(built.name)
+            _to_disk(self._folder)
+        except OSError as error:
+            raise StorageError(
+                f"the word index can't be written to {self._folder}: {error.strerror or error}"
+            ) from error
+        finally:  # one that could not be finished goes away again
+            self._remove_old(kept)
         return True
 
     def _reloaded(self) -> tuple[str, KeywordRetriever] | None:
@@ -89,12 +100,20 @@ class KeywordIndex:
 
     def _is_whole(self, name: str) -> bool:
         """Whether all its files are there in full: opening it would cost seconds of imports at every run."""
-        folder = self._folder / name
+        sizes = self._sizes(name)
         try:
-            sizes = json.loads((folder / _SIZES).read_text())
-            return all((folder / file).stat().st_size == size for file, size in sizes.items())
-        except (OSError, ValueError, AttributeError):
+            return sizes.pop(_RULES, "") == rules() and all(
+                (self._folder / name / file).stat().st_size == size for file, size in sizes.items()
+            )
+        except (OSError, ValueError):
             return False
+
+    def _sizes(self, name: str) -> dict[str, Any]:
+        """Of its files, and the rules by which its words were cut; empty if that is not known."""
+        try:
+            return dict(json.loads((self._folder / name / _SIZES).read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
 
     def _current_name(self) -> str | None:
         try:
@@ -103,7 +122,6 @@ class KeywordIndex:
             return None
 
     def _remove_old(self, keep: set[str]) -> None:
-        """The one before stays for processes that are just opening it."""
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -114,7 +132,7 @@ def _build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
 
     build(folder, catalog, previous)
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    (folder / _SIZES).write_text(json.dumps(sizes))
+    (folder / _SIZES).write_text(json.dumps({_RULES: rules(), **sizes}))
 
 
 def _to_disk(path: Path) -> None:

@@ -26,7 +26,7 @@ from assistant.records.database import Database
 from assistant.records.tables import AccessClassRow, ChunkRow, DocumentRow
 
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
-_RULES = 1  # raise it when `series_key` makes another key of the same title
+_RULES = 2  # raise it when `series_key` makes another key of the same title
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def successions(
     for part in _parts(key, in_force, editions):
         steps = _ordered([(one, editions[one.id]) for one in part], by_day=_dates_count(key))
         for older, newer in pairwise(steps):
-            found += [(one, newer[0]) for one in older]
+            widest = min(newer, key=lambda one: one.access_class.level)  # of equals, the one that most people may read
+            found += [(one, widest) for one in older]
     return found
 
 

@@ -34,10 +34,9 @@ class VectorCache:
             hashlib.sha256(self._identity + b"\0" + text.encode("utf-8", "replace")).digest()[:16] for text in texts
         ]
         known = self._get(keys)
-        missing = list(dict.fromkeys(number for number, key in enumerate(keys) if key not in known))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}  # each once
         if missing:
-            computed = embed([texts[number] for number in missing])
-            fresh = {keys[number]: vector for number, vector in zip(missing, computed, strict=True)}
+            fresh = dict(zip(missing, embed(list(missing.values())), strict=True))
             self._put(fresh)
             known |= fresh
         return [known[key] for key in keys], len(missing)
@@ -68,7 +67,7 @@ class VectorCache:
                 marks = ",".join("?" * len(part))
                 rows = self._open().execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part)
                 found.update((key, np.frombuffer(vector, dtype=np.float32).tolist()) for key, vector in rows)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # also bytes that are no vector
             self._drop(error)
         return found
 

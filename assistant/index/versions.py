@@ -37,6 +37,11 @@ _LONE_YEAR = re.compile(rf"(?<![\d<./-])({YEAR})(?:\s*(?:года|год|г)\b\.
 _PERIOD = re.compile(
     rf"(?:\b(?:за|на|for|in|during|fy|квартал\w*|кв|полугоди\w*|q[1-4]|h[12]|год[аы]?)\b|(?<!\w){MONTH})[^,;()]{{0,25}}$"
 )
+# "Windows Server 2019" is another product, not another edition; so may be what has a foreign name ("принтер HP 2055").
+_PRODUCT = re.compile(
+    r"(?:\b(?:windows|server|office|excel|word|outlook|exchange|sharepoint|project|visio|studio|autocad|acrobat)"
+    r"|[а-я].*\b[a-z][\w-]*)\s+$"
+)
 _COPY = re.compile(
     r"\((?:new|old|нов\w+|стар\w+|copy|копия|final|финал\w*|действующ\w+|актуальн\w+|\d\d?)\)"
     r"|^(?:копия|copy of)\s+|[\s-]+(?:копия|copy|final|финал\w*|new|old|нов(?:ая|ый|ое|ые)|стар(?:ая|ый|ое|ые))"
@@ -164,7 +169,7 @@ def take_apart(text: str) -> Name:
         return f" {match[2]} " if record else " "
 
     def year(match: re.Match[str]) -> str:
-        return match[0] if record or _tells_period(match) else note("year", match[1])
+        return match[0] if record or _is_part_of_name(match) else note("year", match[1])
 
     if "<" in text:
         text = _APPROVED.sub(lambda match: note("day", match[1]), text)
@@ -253,5 +258,7 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"№?\w+(?:[./-]\w+)*", text))
 
 
-def _tells_period(year: re.Match[str]) -> bool:
-    return bool(_PERIOD.search(year.string[: year.start()]))
+def _is_part_of_name(year: re.Match[str]) -> bool:
+    """Whether it tells a period or a product."""
+    before = year.string[: year.start()]
+    return bool(_PERIOD.search(before) or _PRODUCT.search(before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import unicodedata
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _CYRILLIC = re.compile(r"[а-я]")
 _local = threading.local()
+_FILLERS = Path(__file__).with_name("fillers.txt")
 
 
 def words(text: str) -> list[str]:
@@ -26,11 +28,18 @@ def words(text: str) -> list[str]:
 
 
 @cache
+def rules() -> str:
+    """Changes with this module and its list: an index whose words were cut otherwise does not match the questions."""
+    files = [Path(__file__).read_bytes(), _FILLERS.read_bytes()]
+    return hashlib.sha256(b"".join(files)).hexdigest()[:12]
+
+
+@cache
 def stop_words() -> frozenset[str]:
     """Of both languages, with the question words that the usual lists leave out (`fillers.txt`)."""
     from bm25s.stopwords import STOPWORDS_EN_PLUS, STOPWORDS_RUSSIAN
 
-    lines = Path(__file__).with_name("fillers.txt").read_text("utf-8").splitlines()
+    lines = _FILLERS.read_text("utf-8").splitlines()
     fillers = [word for line in lines if not line.startswith("#") for word in line.split()]
     return frozenset(word.replace("ё", "е") for word in (*STOPWORDS_RUSSIAN, *STOPWORDS_EN_PLUS, *fillers))
 

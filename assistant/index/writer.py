@@ -78,12 +78,6 @@ class Writer:
 
     # --- one document
 
-    @_translated
-    def move(self, row: DocumentRow, class_id: int) -> None:
-        """Move a document to another access class: the old readers lose it before the new ones get it."""
-        self._catalog.change_class(row, class_id)
-        self.settle(row)
-
     def unsettled(self, rows: list[DocumentRow]) -> list[DocumentRow]:
         """Rows whose vectors are not exactly where the catalog says: a run was killed, or the model was changed."""
         present: dict[str, list[Write]] = {}

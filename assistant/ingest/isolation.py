@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from assistant.errors import StorageError
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # <linux/sched.h>
 
 
-def isolate(memory_mb: int) -> bool:
+@contextmanager
+def folder_of_workers(cache: Path | None) -> Iterator[str]:
+    """For their temporary files, such as attachments: a worker that is killed leaves its own behind, and a run all of them.
+
+    Beside the cache, where the next run finds it: there is one at a time.
+    """
+    if cache is None:
+        with tempfile.TemporaryDirectory(prefix="reading-") as folder:
+            yield folder
+        return
+    kept = cache.with_name("reading")
+    try:
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(f"{kept} can't be written: {error.strerror or error}") from error
+    try:
+        yield str(kept)
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def isolate(memory_mb: int, temporary: str | None = None) -> bool:
     """What the system does not offer is left out: the readers themselves fetch nothing, this is the second lock.
 
-    True if the process has no network any more.
+    `temporary` is the folder for temporary files. True if the process has no network any more.
     """
+    if temporary is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = temporary
     os.environ["HF_HUB_OFFLINE"] = "1"  # no library fetches models when it fails to read a file
     os.environ["OMP_THREAD_LIMIT"] = "1"
     _silence()

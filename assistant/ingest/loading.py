@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import DocumentError, ModelUnavailable
-from assistant.index.catalog import FAILED, INDEXED, Catalog, now
+from assistant.index.catalog import FAILED, INDEXED, Catalog, now, page_label
 from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Version, Writer
 from assistant.ingest.metadata import MetadataRefused, settled
@@ -78,7 +78,7 @@ class Loader:
                     error = str(refused)
                     self._withdraw(row, refused)
                 if error is not None:
-                    self._fail(task, row, error)
+                    self._fail(task, row, error, passing=result.passing)
                 self._count(result, failed=error is not None)
                 if sum(len(nodes) for _, nodes in self._batch) >= self._settings.batch_chunks:
                     self._store()
@@ -92,7 +92,7 @@ class Loader:
         files = []
         for task in work:
             if task.item.documents:
-                pages = [Page(d.metadata.get("page_label"), d.get_content()) for d in task.item.documents]
+                pages = [Page(page_label(d.metadata.get("page_label")), d.get_content()) for d in task.item.documents]
                 yield task, ReadResult(task.item.path, pages, properties_of(task.item.documents))
             else:
                 files.append(task)
@@ -120,7 +120,7 @@ class Loader:
             try:
                 location = task.item.local_file()
             except DocumentError as error:
-                unreadable.append(ReadResult(task.item.path, [], error=str(error)))
+                unreadable.append(ReadResult(task.item.path, [], error=str(error), passing=True))
                 continue
             assert location is not None, "only what a reader has loaded has no file"
             yield ReadTask(task.item.path, location, reader, size=task.item.size)
@@ -147,7 +147,7 @@ class Loader:
             return str(error)
         had_chunks = row.chunks
         _note_file(row, task)
-        row.fingerprint = task.fingerprint + (self._limits if result.warning else "")
+        row.fingerprint = "" if result.passing else task.fingerprint + (self._limits if result.warning else "")
         row.class_id = self._class_id(access_class)
         row.title, row.version, row.details = title, version, details
         row.chunks, row.pages = len(nodes), sum(page.label is not None for page in result.pages) or None
@@ -180,6 +180,7 @@ class Loader:
             self._writer.commit(versions)
         self._report.chunks_added += sum(version.row.chunks for version in versions)
         self._batch.clear()
+        gc.collect()
 
     def _slices(self) -> Iterator[tuple[int, list[TextNode]]]:
         """The batch's nodes by access class, no more at once than a batch may have."""
@@ -216,12 +217,13 @@ class Loader:
                 self._report.chunks_deleted += self._writer.remove([row.id])
         row.chunks, row.class_id, row.details = 0, None, refused.details
 
-    def _fail(self, task: Work, row: DocumentRow, error: str) -> None:
+    def _fail(self, task: Work, row: DocumentRow, error: str, *, passing: bool) -> None:
         """An earlier version of it, if there is one, stays until the file can be read."""
         _note_file(row, task)
         row.status, row.error = FAILED, error
         # one that changed is taken by the next run, also when only its time did
-        row.fingerprint = "" if task.item.changed_meanwhile() else task.fingerprint + self._limits
+        again = passing or task.item.changed_meanwhile()
+        row.fingerprint = "" if again else task.fingerprint + self._limits
         self._report.failed.append(Failure(task.item.path, error))
         self._catalog.save(row)
 
@@ -253,10 +255,14 @@ class Loader:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Python's garbage collector walks all of torch again and again meanwhile: a sixth of the run's time."""
+    """Left to itself Python's garbage collector walks all of torch again and again: a sixth of the run's time.
+
+    What is there already is left out, and each batch collects its own: the HTTP client's requests, megabytes each, are
+    held by cycles.
+    """
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(100_000, 1_000, 1_000)
     try:
         yield
     finally:
@@ -282,7 +288,7 @@ def _chunk(row: DocumentRow, position: int, node: TextNode) -> ChunkColumns:
         "document_id": row.id,
         "class_id": row.class_id,
         "position": position,
-        "page": node.metadata.get("page_label"),
+        "page": page_label(node.metadata.get("page_label")),
         "page_kind": node.metadata.get("page_kind", "page"),
         "section": node.metadata.get("section", ""),
         "text": node.text,

@@ -8,6 +8,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
@@ -24,6 +25,7 @@ ACCESS = ("department", "level")
 OWN = "_own"  # the key of a document's own department and level among the details that the catalog keeps
 SIDECAR, FOLDER_FILES = ".meta.yaml", ("_meta.yaml", ".meta.yaml")
 MAX_BYTES = 65_536
+MAX_LEVEL = 1_000  # databases have no room for any number, and each level that is used is a collection of its own
 NO_RULE = "no access rule of the pipeline names it, so nobody may read it: add a rule under `access`"
 _SAYS = "its metadata says"
 
@@ -66,7 +68,7 @@ class DocumentMetadata(BaseModel):
     valid_from: _Day | None = None
     valid_until: _Day | None = None
     department: str | None = Field(None, min_length=1, max_length=200)
-    level: int | None = Field(None, ge=1)
+    level: int | None = Field(None, ge=1, le=MAX_LEVEL)
 
 
 def problem(key: str, value: object) -> str | None:
@@ -93,15 +95,32 @@ def parse(text: str, shown: str) -> dict[str, Any]:
     if not isinstance(root, yaml.MappingNode):
         raise DocumentError(f"its metadata file {shown}: write `key: value` lines, such as `date: 2026-01-31`")
     found: dict[str, Any] = {}
+    left = MAX_BYTES  # YAML's references repeat a text at will
     for key_node, node in root.value:
-        key, value = str(key_node.value), _plain(node)
+        left -= _length(node)
+        key, value = _key(str(key_node.value)), _plain(node) if left >= 0 else ""
         if value is None:
             continue
         wrong = f"'{key}' is here twice" if key in found else problem(key, value)
+        wrong = wrong if left >= 0 else f"'{key}': with its references it is longer than {MAX_BYTES // 1024} KB"
         if wrong:
             raise DocumentError(f"its metadata file {shown}, line {key_node.start_mark.line + 1}: {wrong}")
         found[key] = value
     return checked(found)
+
+
+def _key(written: str) -> str:
+    """`Level` is `level`: else it would be a name like any other, and open what was to be closed."""
+    key = _clean(written)
+    return key.lower() if key.lower() in DocumentMetadata.model_fields else key
+
+
+def _length(value: object) -> int:
+    """Of the text in a value, or in its YAML node. Anything deeper than a list counts nothing, for it is refused."""
+    value = value.value if isinstance(value, yaml.ScalarNode | yaml.SequenceNode) else value
+    if not isinstance(value, list):
+        return len(value) if isinstance(value, str) else 0
+    return sum(_length(part) for part in value if isinstance(part, str | yaml.ScalarNode))
 
 
 def _plain(node: yaml.Node) -> object:
@@ -142,11 +161,17 @@ def merged(pipeline: Pipeline, item: SourceItem, properties: Mapping[str, Any]) 
             if wrong := problem(key, value):
                 raise DocumentError(f"{place}: {wrong}")
     said = {key: _cleaned(value) for key, value in descriptive(properties).items() if value not in (None, "", [])}
-    said = {key: value for key, value in said.items() if not problem(key, value)}
+    said = _short({key: value for key, value in said.items() if not problem(key, value)})
     found = checked({**pipeline.metadata, **ruled, **said, **descriptive(item.metadata)})
     if found.get("valid_until", "9") < found.get("valid_from", ""):
         raise DocumentError(f"it is valid until {found['valid_until']}, before it is valid from {found['valid_from']}")
     return {**found, OWN: checked(own)} if own else found
+
+
+def _short(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As many of them as a metadata file might have; the catalog keeps them all."""
+    lengths = accumulate(map(_length, values.values()))
+    return {key: value for (key, value), length in zip(values.items(), lengths, strict=True) if length <= MAX_BYTES}
 
 
 def _cleaned(value: object) -> object:

@@ -205,10 +205,11 @@ def file_of(pipeline: str | Path) -> str:
 
 
 def for_folder(pipeline: Pipeline, directory: Path, access_class: AccessClass | None) -> Pipeline:
-    """The same recipe for another folder; with a class given, everything in it gets that class."""
+    """The same recipe for another folder; a class given holds for everything in it, and metadata may only narrow it."""
     rules = pipeline._access if access_class is None else [(GitIgnoreSpec.from_lines(["**/*"]), access_class)]
     source = SourceSpec.model_validate({"directory": str(directory)})
-    return replace(pipeline, source=source, _access=rules)
+    trusts = pipeline.trust_metadata and access_class is None
+    return replace(pipeline, source=source, trust_metadata=trusts, _access=rules)
 
 
 def _patterns(yaml_file: YamlFile, location: Location, patterns: list[str]) -> GitIgnoreSpec:

@@ -201,13 +201,14 @@ class _Planner:
         return self._pipeline.trust_metadata and (row is None or not row.chunks)
 
     def _says_otherwise_now(self, item: SourceItem, row: DocumentRow | None) -> bool:
-        """Whether a document that was refused for what it said of itself was changed, and nothing else speaks against it."""
+        """Whether a document refused for what it said of itself, or its recipe, has changed, and nothing else is wrong."""
         if row is None or row.chunks or metadata.OWN not in row.details:
             return False
         try:
             if metadata.access_class(self._pipeline, item) is None and not self._pipeline.trust_metadata:
                 return False
-            return not _same_stat(item, row) and item.sha256() != row.sha256
+            stands = row.fingerprint in self._standing(self._pipeline.fingerprint(item.path, item.metadata))
+            return not stands or (not _same_stat(item, row) and item.sha256() != row.sha256)
         except DocumentError:
             return False
 

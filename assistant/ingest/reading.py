@@ -11,15 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from assistant.errors import DocumentError
+from assistant.errors import AssistantError, DocumentError
 from assistant.ingest import worker
-from assistant.ingest.isolation import isolate
+from assistant.ingest.isolation import folder_of_workers, isolate
 from assistant.ingest.pipeline import ReaderChoice
+from assistant.parts.ocr_data import OCR_IS_OFF
 from assistant.settings import Ingest
 
 if TYPE_CHECKING:
@@ -27,11 +30,13 @@ if TYPE_CHECKING:
 
     from assistant.parts.readers import Part, Reading
 
+_LONGEST = 500  # characters of a reason
 _PAGES_A_TASK = 4  # recognised at once
 _AHEAD = 32  # files a worker that are read before their results are taken …
 _AHEAD_BYTES = 64 << 20  # … if they are small
 _WAITING = 64  # documents whose text is held while their pictures wait to be recognised
 _TICK = 0.5  # seconds
+_GRACE = 120.0  # seconds beyond the longest time limit, until files without a result mean that reading is stuck
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class ReadResult:
     pages: list[Page]
     properties: dict[str, Any] = field(default_factory=dict)  # what the file says of itself: title, author, date …
     error: str | None = None
-    warning: str | None = None  # pages that could not be recognised
+    warning: str | None = None  # what could not be read of it
+    passing: bool = False  # the error or warning is the system's doing: the next run tries again
 
 
 @dataclass
@@ -73,6 +79,7 @@ class _Document:
     reading: Reading | None = None
     recognised: list[Part] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    passing: bool = False  # one of them is the system's doing
     open_pictures: int = 0
     crashes: int = 0
 
@@ -97,15 +104,16 @@ def read_all(
     if first is None:
         return
     workers = settings.workers or os.cpu_count() or 1
-    pool = _pool(workers, settings)
-    try:
-        yield from _Reader(pool, settings, cache, workers).run(first, queue, tick)
-    finally:
-        pool.stop()  # not close: whoever stops taking results does not wait for the files under way
-        pool.join()
+    with folder_of_workers(cache) as temporary:
+        pool = _pool(workers, settings, temporary)
+        try:
+            yield from _Reader(pool, settings, cache, workers).run(first, queue, tick)
+        finally:
+            pool.stop()  # not close: whoever stops taking results does not wait for the files under way
+            pool.join()
 
 
-def _pool(workers: int, settings: Ingest) -> ProcessPool:
+def _pool(workers: int, settings: Ingest, temporary: str) -> ProcessPool:
     import multiprocessing
 
     from pebble import ProcessPool
@@ -115,7 +123,7 @@ def _pool(workers: int, settings: Ingest) -> ProcessPool:
         max_workers=workers,
         max_tasks=2000,
         initializer=isolate,
-        initargs=[settings.limits.memory_mb],
+        initargs=[settings.limits.memory_mb, temporary],
         context=multiprocessing.get_context("spawn"),
     )
 
@@ -129,6 +137,7 @@ class _Reader:
         self._running: dict[ProcessFuture, _Step] = {}
         self._pictures: deque[_Step] = deque()
         self._waiting = 0  # documents with pictures
+        self._idle = 0.0  # seconds without a result
         self._oldest: tuple[_Step | None, float] = (None, 0.0)
 
     def run(self, first: ReadTask, queue: Iterator[ReadTask], tick: Tick | None) -> Iterator[ReadResult]:
@@ -143,12 +152,20 @@ class _Reader:
             if not self._running:
                 return
             done, _ = wait(self._running, timeout=_TICK, return_when=FIRST_COMPLETED)
+            self._watch(idle=not done)
             for future in done:
                 result = self._finished(future, self._running.pop(future))
                 if result is not None:
                     yield result
             if tick and self._running:
                 tick(*self._slowest())
+
+    def _watch(self, *, idle: bool) -> None:
+        """A worker that is killed while it sends a result keeps the lock on the pipe, and nothing comes any more."""
+        self._idle = self._idle + _TICK if idle else 0.0
+        longest = max(self._settings.limits.seconds, self._settings.limits.ocr_page_seconds * _PAGES_A_TASK)
+        if idle and (self._idle > longest + _GRACE or not self._pool.active):
+            raise _broken()
 
     def _has_room(self) -> bool:
         under_way = len(self._running)
@@ -176,12 +193,13 @@ class _Reader:
         )
 
     def _start(self, step: _Step) -> None:
-        limits, job = self._settings.limits, step.document.job
-        if step.pictures:
-            seconds = limits.ocr_page_seconds * len(step.pictures)
-            future = self._pool.schedule(worker.recognise, args=[job, step.pictures], timeout=seconds)
-        else:
-            future = self._pool.schedule(worker.read, args=[job], timeout=limits.seconds)
+        limits, job, pictures = self._settings.limits, step.document.job, step.pictures
+        seconds = limits.ocr_page_seconds * len(pictures) if pictures else limits.seconds
+        schedule = partial(self._pool.schedule, timeout=seconds)
+        try:
+            future = schedule(worker.recognise, [job, pictures]) if pictures else schedule(worker.read, [job])
+        except RuntimeError as error:
+            raise _broken() from error
         self._running[future] = step
 
     def _finished(self, future: ProcessFuture, step: _Step) -> ReadResult | None:
@@ -202,10 +220,15 @@ class _Reader:
         except MemoryError:
             limit = self._settings.limits.memory_mb
             return self._failed(step, f"reading needs more than {limit} MB (ingest.limits.memory_mb)")
+        except worker.PassingTrouble as error:
+            document.passing = True
+            return self._failed(step, str(error))
         except DocumentError as error:
             return self._failed(step, str(error))
-        except Exception as error:  # noqa: BLE001 - one file's failure, whatever it is, must not stop the others
-            return self._failed(step, f"the reader failed on it: {type(error).__name__}: {error}"[:500])
+        except BrokenProcessPool as error:  # no file's doing: none of them is noted as failed
+            raise _broken() from error
+        except Exception as error:  # noqa: BLE001 - what it is could not be said through the pipe
+            return self._failed(step, f"the reader failed on it: {type(error).__name__}: {error}"[:_LONGEST])
         if step.pictures:
             document.recognised += found
             return self._less(document, len(step.pictures))
@@ -214,7 +237,10 @@ class _Reader:
 
     def _queue_pictures(self, document: _Document) -> ReadResult | None:
         assert document.reading is not None
+        document.problems += document.reading.lacking
         pictures = [part.picture for part in document.reading.parts if part.picture is not None]
+        if pictures and not self._settings.ocr.enabled:
+            document.problems.append(OCR_IS_OFF)
         if not pictures or not self._settings.ocr.enabled:
             return _result(document)
         document.open_pictures = len(pictures)
@@ -226,7 +252,7 @@ class _Reader:
     def _failed(self, step: _Step, reason: str) -> ReadResult | None:
         document = step.document
         if not step.pictures:
-            return ReadResult(document.task.key, [], error=reason)
+            return ReadResult(document.task.key, [], error=reason, passing=document.passing)
         if len(step.pictures) > 1:  # only the page that is at fault is lost
             self._pictures.extend(_Step(document, [picture]) for picture in step.pictures)
             return None
@@ -256,11 +282,19 @@ def _result(document: _Document) -> ReadResult:
     assert document.reading is not None
     parts = with_recognised(document.reading.parts, document.recognised)
     pages = [Page(part.label, part.text, part.kind, part.confidence, part.repaired) for part in parts]
-    problem = "; ".join(document.problems)
+    problem = "; ".join(document.problems)[:_LONGEST]
     if not any(page.text.strip() for page in pages):
-        return ReadResult(document.task.key, [], error=problem or _NO_TEXT)
-    warning = f"not all of its pages could be recognised: {problem}" if problem else None
-    return ReadResult(document.task.key, pages, document.reading.properties, warning=warning)
+        return ReadResult(document.task.key, [], error=problem or _NO_TEXT, passing=document.passing)
+    warning = f"not all of it could be read: {problem}" if problem else None
+    said = document.reading.properties
+    return ReadResult(document.task.key, pages, said, warning=warning, passing=document.passing)
+
+
+def _broken() -> AssistantError:
+    return AssistantError(
+        "the processes that read files ended or do not answer (is the machine out of memory? lower ingest.workers); "
+        "run the same command again"
+    )
 
 
 _NO_TEXT = "no text was found in it (empty, or pictures without text)"

@@ -88,8 +88,10 @@ class IngestService:
                 pipeline.compile()
             if not dry_run:
                 with report.stage("store"):
-                    self._withdraw(pipeline, source, plan, report)
                     self._relabel(plan)
+                    self._withdraw(pipeline, source, plan, report)
+                    for row, _ in plan.moved:
+                        self._writer.settle(row)
                 try:
                     self._load(pipeline, source, plan.work, report, progress)
                 finally:  # what was done until something failed is found by its words too
@@ -118,7 +120,7 @@ class IngestService:
                 row.fingerprint = ""
 
     def _withdraw(self, pipeline: Pipeline, source: str, plan: Plan, report: IngestReport) -> None:
-        """Deleted and refused documents go first: nothing that must not be found waits for slow reading."""
+        """Deleted and refused documents go before any is read: nothing that must not be found waits for that."""
         withdrawn = [r.row for r in plan.refused if r.row is not None and r.row.chunks and r.withdraw]
         report.chunks_deleted += self._writer.remove([row.id for row in (*plan.deleted, *withdrawn)])
         taken = self._catalog.taken_ids() if plan.refused else set()
@@ -131,9 +133,9 @@ class IngestService:
         self._catalog.save_all(rows)
 
     def _relabel(self, plan: Plan) -> None:
+        """Old readers lose all that moves at once, before any vector does: that takes long, and Chroma may fail midway."""
         self._catalog.save_all(plan.touched)
-        for row, access_class in plan.moved:
-            self._writer.move(row, self._catalog.class_id(access_class))
+        self._catalog.change_class([(row, self._catalog.class_id(access_class)) for row, access_class in plan.moved])
 
     def _load(
         self, pipeline: Pipeline, source: str, work: list[Work], report: IngestReport, progress: Progress | None

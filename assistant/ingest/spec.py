@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from assistant.ingest.metadata import MAX_LEVEL
+
 Step = dict[str, dict[str, Any] | None]
 Value = str | int | float | bool
 
@@ -45,7 +47,7 @@ def _regular_expression(text: str) -> str:
 class AccessRule(Block):
     match: str = Field(description="Path pattern, as in .gitignore; the first rule that matches decides.")
     department: str = Field(min_length=1, max_length=200)
-    level: int = Field(1, ge=1)
+    level: int = Field(1, ge=1, le=MAX_LEVEL)
 
 
 class MetadataRule(Block):

@@ -75,6 +75,7 @@ class _Watcher:
         self._failed: dict[str, set[str]] = {}
         self._places: dict[str, Place | None] = {}
         self._changes: Iterator[Set[tuple[int, str]]] = iter(())
+        self._is_strict = True
 
     def loop(self) -> None:
         while not self._stop.is_set():
@@ -101,12 +102,13 @@ class _Watcher:
         self._follow()
         try:
             found = next(self._changes, None)
-        except OSError as error:  # too many folders for the system's limit, or one is gone
-            self._changes = iter(())
-            self._say(f"changes are found by the sweep only: {error} (fs.inotify.max_user_watches may be too low)")
+        except OSError as error:
+            self._listen_to_less(error)
             return set()
         if found is None:
             self._stop.wait(_LISTEN_SECONDS)
+        if any(path == place[0] for _, path in found or () for place in self._places.values() if place):
+            self._places = {}  # the folder itself was removed: one that is there again may even have its inode
         return {file for _, path in found or () for file in self._pipelines if self._concerns(file, path)}
 
     def _follow(self) -> None:
@@ -118,8 +120,18 @@ class _Watcher:
             if place != self._places.get(file):
                 self._next_sweep[file] = 0.0
         self._places = places
-        folders = sorted({place[0] for place in places.values() if place})
-        self._changes = _changes(folders, self._stop) if folders else iter(())
+        self._is_strict = True
+        self._changes = _changes(self._folders(), self._stop, is_strict=True)
+
+    def _listen_to_less(self, error: OSError) -> None:
+        """After too many folders for the system's limit, or one that this account may not read: to the others."""
+        if not (self._is_strict and isinstance(error, PermissionError)):
+            self._say(f"some changes are found by the sweep only: {error} (fs.inotify.max_user_watches may be too low)")
+        self._changes = _changes(self._folders(), self._stop, is_strict=False) if self._is_strict else iter(())
+        self._is_strict = False
+
+    def _folders(self) -> list[str]:
+        return sorted({place[0] for place in self._places.values() if place})
 
     def _concerns(self, file: str, changed: str) -> bool:
         """Whether a path may hold documents or metadata of the pipeline; programs' lock files come and go."""
@@ -173,9 +185,12 @@ def _place(pipeline: Pipeline) -> Place | None:
     return (str(folder), found.st_dev, found.st_ino) if found else None
 
 
-def _changes(folders: list[str], stop: Event) -> Iterator[Set[tuple[int, str]]]:
+def _changes(folders: list[str], stop: Event, *, is_strict: bool) -> Iterator[Set[tuple[int, str]]]:
+    """What happens in the folders. Not strict, `watchfiles` keeps silent about folders that it can't listen to."""
     from watchfiles import watch
 
+    if not folders:
+        return iter(())
     return watch(
         *folders,
         watch_filter=None,
@@ -185,7 +200,7 @@ def _changes(folders: list[str], stop: Event) -> Iterator[Set[tuple[int, str]]]:
         yield_on_timeout=True,
         stop_event=stop,
         raise_interrupt=False,
-        ignore_permission_denied=True,
+        ignore_permission_denied=not is_strict,
     )
 
 

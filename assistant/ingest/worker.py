@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,10 @@ from assistant.errors import DocumentError
 
 if TYPE_CHECKING:
     from assistant.parts.readers import Part, ReadContext, Reading
+
+
+class PassingTrouble(DocumentError):
+    """A disk that is full, a share that is gone: the system's doing and not the file's, so the next run tries again."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,20 @@ class Job:
 
 
 def read(job: Job) -> Reading:
-    """The text of a file, and which of its parts need OCR. Raises `DocumentError`."""
+    """The text of a file, and which of its parts need OCR. Raises `DocumentError`, `MemoryError`."""
+    with _plain_errors():
+        return _read(job)
+
+
+def recognise(job: Job, pictures: list[int]) -> list[Part]:
+    """OCR of some parts of a file. Raises `DocumentError`, `MemoryError`."""
+    with _plain_errors():
+        from assistant.parts.readers import READERS
+
+        return READERS.build(job.reader, **job.options).recognise(Path(job.location), pictures, _context(job))
+
+
+def _read(job: Job) -> Reading:
     from assistant.parts.readers import READERS
     from assistant.parts.readers.guards import check_size
 
@@ -40,11 +60,30 @@ def read(job: Job) -> Reading:
     return reading
 
 
-def recognise(job: Job, pictures: list[int]) -> list[Part]:
-    """OCR of some parts of a file. Raises `DocumentError`."""
-    from assistant.parts.readers import READERS
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Whatever a parser raises, in words: one of its own classes need not come through the pipe whole, which stops the
+    reading of all files, and a `SystemExit` or a panic in Rust, which is no `Exception`, would end the run.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise MemoryError from None
+    except DocumentError as error:
+        raise type(error)(_printable(str(error))) from None
+    except BaseException as error:  # noqa: BLE001 - one file's failure, whatever it is, must not stop the others
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise MemoryError from None
+        passing = isinstance(error, OSError) and error.errno not in (None, errno.EFBIG)
+        reason = _printable(f"{type(error).__name__}: {error}")[:450]
+        if passing:
+            raise PassingTrouble(f"it could not be read ({reason}); the next run tries again") from None
+        raise DocumentError(f"the reader failed on it: {reason}") from None
 
-    return READERS.build(job.reader, **job.options).recognise(Path(job.location), pictures, _context(job))
+
+def _printable(text: str) -> str:
+    """Without NUL and lone surrogates, which databases refuse."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _context(job: Job) -> ReadContext:

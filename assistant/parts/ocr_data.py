@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+OCR_IS_OFF = "pages that are only pictures are not recognised (ingest.ocr.enabled is off)"
+
 
 def tessdata_folders(configured: Path | None) -> list[Path]:
     """Folders that may hold `<language>.traineddata`, the most wanted first."""

@@ -121,7 +121,7 @@ def test_opening_the_index_while_it_is_replaced(site: Site) -> None:
     with ThreadPoolExecutor(2) as pool:
         readers = [pool.submit(open_on_and_on) for _ in range(2)]
         for _ in range(25):
-            catalog.change_class(row, row.class_id or 0)  # nothing but the next version
+            catalog.change_class([(row, row.class_id or 0)])  # nothing but the next version
             assert KeywordIndex(folder, catalog).refresh()
         done.set()
         assert sum(reader.result() for reader in readers) > 5

@@ -14,6 +14,7 @@ import pytest
 
 from assistant.operations.index_check import examine_index, first_sentence
 from assistant.parts.vector_stores import open_collection
+from assistant.settings import Chroma
 from assistant.wiring import build
 from tests.integration import company
 from tests.integration.company import Site, snapshot
@@ -206,6 +207,22 @@ def test_another_documents_vectors_are_not_touched(site: Site) -> None:
     add_vectors(site)
     assert examine_index(site.assistant, repair=True).is_sound
     assert other.count() == 1
+
+
+def test_another_installation_on_the_same_server_keeps_its_vectors(site: Site, tmp_path: Path) -> None:
+    """With the same embedding model its collections have the same names as ours."""
+    site.assistant.chroma.client()
+    port = int(site.assistant.chroma.url.rpartition(":")[2])
+    company.write(tmp_path / "theirs", {"a.md": "# Чужой\n\nДокумент другой компании."})
+    recipe = company.recipe(tmp_path / "other.yaml", tmp_path / "theirs", name="other")
+    given = Chroma(mode="server", host="127.0.0.1", port=port)
+    settings = company.settings(tmp_path / "other").model_copy(update={"chroma": given})
+    with build(settings) as other:
+        other.ingest(recipe)
+        vectors = sum(one.count() for one in collections(site).values())
+        report = examine_index(other, repair=True)
+        assert (report.found.counts(), report.left.vectors) == ({}, report.left.chunks)
+    assert sum(one.count() for one in collections(site).values()) == vectors
 
 
 def test_a_document_that_cant_be_found_is_reported(site: Site) -> None:

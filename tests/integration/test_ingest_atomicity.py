@@ -108,7 +108,7 @@ POINTS = [
         (Catalog, "commit_versions"),
         (Catalog, "change_class"),
         (Catalog, "forget"),
-        (Writer, "move"),
+        (Writer, "settle"),
         (keyword, "_build"),
     ]
     for when in ("before", "after")

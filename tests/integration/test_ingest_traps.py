@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from assistant.errors import ChromaUnavailable
+from assistant.index.catalog import page_label
+from assistant.parts.vector_stores import ClassVectorStore
 from tests.integration import company
-from tests.integration.company import HR, STAFF, Site
+from tests.integration.company import HR, HR_HEAD, STAFF, Site
 
 pytestmark = pytest.mark.server
 SALARY = "salary grade nine"
@@ -66,3 +71,39 @@ def test_a_paragraph_that_looks_like_a_heading_loses_nothing(site: Site, heading
     report: Any = site.ingest()
     assert company.reasons(report) == {}
     assert "it/converted.md" in company.paths(site.assistant, "кварцит", STAFF)
+
+
+def test_stricter_rules_count_for_all_at_once_whatever_becomes_of_the_vectors(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moving vectors takes long, and Chroma may fail at the first of them."""
+    questions = ("пропуск гости", "VPN", "почта", "Returns are accepted")
+    assert all(company.paths(site.assistant, question, STAFF) for question in questions[:3])
+
+    def fail(*_: object, **__: object) -> None:
+        raise httpx.ReadError("gone")
+
+    site.rules({"/**": ("hr", 2)})
+    with monkeypatch.context() as context:
+        context.setattr(ClassVectorStore, "add", fail)
+        with pytest.raises(ChromaUnavailable):
+            site.ingest()
+    assert not any(company.paths(site.assistant, question, STAFF) for question in questions)
+    assert site.ingest().failed == []
+    company.snapshot(site.assistant)
+    assert company.paths(site.assistant, "пропуск гости", HR_HEAD)
+
+
+def test_labels_of_pages_are_short_texts(site: Site) -> None:
+    """Some readers number pages; an attachment's label is made of file names, and PostgreSQL counts their letters."""
+    name = "Приложение к договору поставки оборудования и материалов для нужд предприятия " * 2
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.com", "b@example.com", "Договор"
+    message.set_content("Во вложении.")
+    message.add_attachment("Бериллий и кварцит", filename=f"{name}.txt")
+    (site.folder / "letter.eml").write_bytes(message.as_bytes())
+    site.rules(company.RULES, readers=company.READERS.replace("}", ", .eml: mail}"))
+    assert company.reasons(site.ingest()) == {}
+    found = company.search(site.assistant, "Бериллий и кварцит").sources[0].passage
+    assert (found.path, found.page) == ("letter.eml", f"{name[:99]}…")
+    assert (page_label(3), page_label(None)) == ("3", None)

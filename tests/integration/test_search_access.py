@@ -128,11 +128,11 @@ def test_class_in_the_catalog_decides_before_indexes_have_followed(assistant: As
     sales = Principal("s", "Sales", departments=frozenset({"sales"}))
     assert old is not None
     try:
-        catalog.change_class(row, new)
+        catalog.change_class([(row, new)])
         for method in METHODS:
             assert "11/0.md" not in {source.passage.path for source in _all(assistant, sales, method)}
     finally:
-        catalog.change_class(row, old)
+        catalog.change_class([(row, old)])
     assert "11/0.md" in {source.passage.path for source in _all(assistant, sales, "vector")}
 
 

@@ -11,9 +11,11 @@ import pytest
 from assistant.access.principal import AccessClass
 from assistant.assistant import Assistant
 from assistant.index.catalog import FAILED, INDEXED
+from assistant.ingest import worker
 from assistant.ingest.pipeline import Pipeline, load_pipeline
 from assistant.ingest.report import IngestReport
 from assistant.ingest.sources import SourceItem
+from assistant.parts.readers import Reading
 from assistant.records.tables import DocumentRow
 from assistant.settings import Settings
 from assistant.wiring import build
@@ -105,5 +107,24 @@ def test_a_file_that_changed_while_it_was_read(
     report = assistant.ingest_service.run(pipeline, items=[seen])
     assert [failure.error for failure in report.failed] == ["it changed while it was read: the next run takes it"]
     assert assistant.catalog.document(row.id).sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
+    again = planned(assistant, pipeline)
+    assert (again.updated, again.failed) == (1, [])
+
+
+def trouble(job: worker.Job) -> Reading:
+    """In the worker: a share that has gone."""
+    raise worker.PassingTrouble(f"{job.location} is not there for now")
+
+
+def test_a_file_that_could_not_be_read_for_the_systems_sake(
+    assistant: Assistant, pipeline: Pipeline, file: Path, row: DocumentRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither it nor a setting changes, and yet it can be read the next time."""
+    row.sha256 = "an older content"
+    row.mtime_ns = 0
+    assistant.catalog.save(row)
+    monkeypatch.setattr(worker, "read", trouble)
+    report = assistant.ingest_service.run(pipeline)
+    assert [failure.error for failure in report.failed] == [f"{file} is not there for now"]
     again = planned(assistant, pipeline)
     assert (again.updated, again.failed) == (1, [])

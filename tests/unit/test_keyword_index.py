@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from assistant.access.principal import AccessClass
-from assistant.errors import IndexNotReady
-from assistant.index import keyword_retriever
+from assistant.errors import IndexNotReady, StorageError
+from assistant.index import keyword, keyword_retriever
 from assistant.index.catalog import Catalog, Write
 from assistant.index.keyword import KeywordIndex
 from assistant.index.words import words
@@ -155,3 +155,38 @@ def _chunk(document: str, position: int, text: str, class_id: int, key: str = ""
         "section": "",
         "text": text,
     }
+
+
+def test_an_index_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try of a run over a full disk would leave a piece of one."""
+    catalog, folder = filled(tmp_path, "zebra"), tmp_path / "bm25"
+    index = KeywordIndex(folder, catalog)
+    index.refresh()
+    before = current(folder)
+    (folder / "left by a run that was killed").mkdir()
+
+    def full(self: object, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(keyword_retriever.bm25s.BM25, "save", full)
+        for _ in range(2):
+            with pytest.raises(StorageError, match="No space left on device"):
+                index.refresh(anew=True)
+    assert [path for path in folder.iterdir() if path.is_dir()] == [before]
+    assert found(index, "zebra") == ["d-zebra"]
+    assert index.refresh(anew=True)
+
+
+def test_an_index_of_another_versions_words_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question would be stemmed as today, and the passages as they were."""
+    catalog, folder = filled(tmp_path, "zebra"), tmp_path / "bm25"
+    with monkeypatch.context() as context:
+        context.setattr(keyword, "rules", lambda: "of an older version")
+        context.setattr(keyword_retriever, "words", lambda text: [word[:2] for word in words(text)])
+        assert KeywordIndex(folder, catalog).refresh()
+    index = KeywordIndex(folder, catalog)
+    assert found(index, "zebra") == []
+    assert index.refresh()
+    assert found(index, "zebra") == ["d-zebra"]
+    assert not index.refresh()

@@ -51,6 +51,17 @@ def test_a_metadata_file_of_another_department_withdraws_the_document(folder: Fo
     assert (refusal.row, refusal.withdraw) == (folder.rows[0], True)
 
 
+def test_a_document_that_contradicts_the_rule_is_read_again_with_another_recipe(folder: Folder) -> None:
+    """A reader that was put right may find that it says something else."""
+    own = {OWN: {"department": "sales"}}
+    folder.loaded("hr/a.md", "текст", details=own, status=FAILED, chunks=0, class_id=None)
+    folder.rows[0].error = folder.plan().refused[0].error
+    folder.rows[0].fingerprint = "of another version of the readers"
+    (work,) = folder.plan().work
+    folder.rows[0].fingerprint = work.fingerprint
+    assert folder.plan() == Plan(still_failing=folder.rows)
+
+
 def test_a_document_that_contradicts_the_rule_is_read_again_only_when_it_changes(folder: Folder) -> None:
     own = {OWN: {"department": "sales"}}
     file = folder.loaded("hr/a.md", "текст", details=own, status=FAILED, chunks=0, class_id=None)

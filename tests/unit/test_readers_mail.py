@@ -100,3 +100,14 @@ def test_outlooks_packed_text() -> None:
     assert decompressed(packed) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
     with pytest.raises(DocumentError, match="unknown way"):
         decompressed(b"\0" * 30)
+
+
+def test_what_other_settings_would_open_is_lacking(tmp_path: Path) -> None:
+    """Else a letter would not be read again once there is a password."""
+    locked = bytearray(office_files.archive({"word/document.xml": "x"}))
+    locked[6] |= 1
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    inner = letter("Внутри", "текст", attached={"locked.docx": bytes(locked)})
+    found = read(tmp_path, letter("x", "y", attached={"a": inner, "setup.exe": b"MZ\x90\x00\x03" * 20}))
+    assert found.lacking == ("locked.docx: it needs a password (ingest.passwords)",)
+    assert read(tmp_path, letter("x", "y", attached={"note.txt": b"note"})).lacking == ()

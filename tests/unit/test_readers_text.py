@@ -9,6 +9,7 @@ import pytest
 from assistant.errors import DocumentError
 from assistant.parts.readers import READERS, ReadContext, Reading
 from assistant.parts.readers.decoding import decode
+from assistant.parts.readers.text import front_matter
 from assistant.settings import IngestLimits
 
 RUSSIAN = 'Ежегодный отпуск - 28 календарных дней. "Ёлка" и подъезд; Федеральный закон № 5.'
@@ -110,3 +111,18 @@ def test_the_title_of_a_page_and_what_templates_call_theirs(tmp_path: Path) -> N
     }
     for junk in ("Microsoft Word - x.doc", "Документ1", "untitled", "", "Лист 2", "приказ.docx"):
         assert read(tmp_path, "html", "a.html", page.format(junk).encode()).properties == {}
+
+
+def test_front_matter_that_is_an_attack_or_a_curiosity() -> None:
+    """Numbers that no database has room for, values that JSON does not have, references that multiply or run in circles."""
+    said = "x: !!binary aGVsbG8=\ny: !!set {a, b}\nz: .nan\nw: 0x" + "f" * 6000 + "\nv: .inf\nlevel: 2\nok: yes\n"
+    properties, text = front_matter(f"---\n{said}---\ntext")
+    assert ({key: value for key, value in properties.items() if value is not None}, text) == (
+        {"level": 2, "ok": True},
+        "text",
+    )
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    bomb += "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(20))
+    for hostile in (bomb, "a: &a [*a]\n"):
+        whole = f"---\n{hostile}---\ntext"
+        assert front_matter(whole) == ({}, whole)

@@ -138,7 +138,7 @@ class Company:
             self._add(str(number), title, dict(details))
 
     def _add(self, document: str, title: str, details: dict[str, Any]) -> None:
-        class_id = self.catalog.class_id(AccessClass(details.pop("department", "hr"), 1))
+        class_id = self.catalog.class_id(AccessClass(details.pop("department", "hr"), details.pop("level", 1)))
         path, version = details.pop("path", f"{document}.docx"), details.pop("content", document)
         text = details.pop("text", "Text")
         row = DocumentRow(id=document, pipeline="p", source="", path=path, title=title, version=version, chunks=1)
@@ -204,6 +204,8 @@ def test_versions(titles: tuple[Any, Any]) -> None:
         ("Порядок доступа 2025", "Порядок доступа 2025-03-01"),
         ("Порядок доступа v2 (ред. от 01.01.2024)", "Порядок доступа v1 (ред. от 01.01.2025)"),
         ("Регламент № 5 доступа v1", "Регламент № 6 доступа v2"),
+        ("Windows Server 2016 installation guide", "Windows Server 2019 installation guide"),
+        ("Инструкция к принтеру LaserJet 2015", "Инструкция к принтеру LaserJet 2035"),
         (("Счёт", {"date": "2024-01-01"}), ("Счёт", {"date": "2025-01-01"})),
         (("Коммерческое предложение", {"date": "2024-01-01"}), ("Коммерческое предложение", {"date": "2025-01-01"})),
         (("Должностная инструкция", {"date": "2024-01-01"}), ("Должностная инструкция", {"date": "2025-01-01"})),
@@ -249,6 +251,13 @@ def test_what_is_marked_changes_with_the_documents() -> None:
     company.catalog.forget(["1"])
     assert mark(company.catalog, today=TODAY) == 1
     assert company.replaced() == {}
+
+
+def test_of_two_files_of_one_edition_the_one_that_more_people_may_read_is_named() -> None:
+    company = Company(
+        "Порядок доступа v1", ("Порядок доступа v2", {"level": 3, "path": "1a.docx"}), "Порядок доступа v2"
+    )
+    assert company.replaced() == {0: 2}
 
 
 def test_each_replaced_edition_knows_the_one_in_force() -> None:

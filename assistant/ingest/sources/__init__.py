@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.ingest.sources.item import SourceItem
+from assistant.ingest.sources.item import LOOKS_THE_SAME, MAX_PATH, SourceItem
 from assistant.ingest.sources.names import protocol
 
 if TYPE_CHECKING:
@@ -20,7 +23,27 @@ def scan(pipeline: Pipeline, *, cache: Path | None = None, file_mb: int = 200) -
     `cache` is the folder for copies of remote files, which are fetched when they are read; larger ones than `file_mb`
     are not.
     """
-    return sorted(_items(pipeline, cache, file_mb), key=lambda item: item.path)
+    return sorted(_kept_apart(_items(pipeline, cache, file_mb)), key=lambda item: item.path)
+
+
+def _kept_apart(found: list[SourceItem]) -> Iterator[SourceItem]:
+    """The items with a path for each that the catalog can hold: of several with one path all but the first are refused."""
+    taken = {item.path for item in found}
+    if len(taken) == len(found) and all(len(path) <= MAX_PATH for path in taken):
+        yield from found
+        return
+    seen: set[str] = set()
+    for item in sorted(found, key=lambda item: (item.path, item.problem is not None, str(item.location))):
+        path, problem = item.path, ""
+        if len(path) > MAX_PATH:
+            problem = f"its path is longer than {MAX_PATH} characters: shorten the names of its folders"
+            path = f"{path[: MAX_PATH - 20]}… {hashlib.sha256(path.encode()).hexdigest()[:12]}"
+        elif path in seen:
+            problem = LOOKS_THE_SAME
+            path = next(name for number in count(2) if (name := f"{item.path} ({number})") not in taken)
+        taken.add(path)
+        seen.add(item.path)
+        yield item if path == item.path else SourceItem(path, None, 0, 0, problem=problem)
 
 
 def folder_of(pipeline: Pipeline) -> Path | None:

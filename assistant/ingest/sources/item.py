@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from assistant.ingest.sources.remote import RemoteFile
 
 
+MAX_PATH = 2000  # characters that the catalog has room for
+LOOKS_THE_SAME = "another file's name looks the same (it is in another Unicode form): rename one of them"
+_TIMES = 2**63 - 1
+
+
 @dataclass(frozen=True)
 class SourceItem:
     """One file, or one item of a reader."""
@@ -52,7 +57,7 @@ class SourceItem:
             stat = self.location.stat()
         except OSError:
             return True
-        return (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns)
+        return (stat.st_size, time_of(stat)) != (self.size, self.mtime_ns)
 
     def sha256(self) -> str:
         """Of the content. Raises `DocumentError` when the file can't be read or fetched."""
@@ -67,13 +72,23 @@ class SourceItem:
             raise DocumentError(f"it can't be read: {error.strerror or error}") from error
 
 
+def time_of(stat: os.stat_result) -> int:
+    """When the file was changed, in nanoseconds."""
+    return storable(stat.st_mtime_ns)
+
+
+def storable(time_ns: int) -> int:
+    """A time as far as the catalog has room for it: from the year 1678 to 2262."""
+    return max(-_TIMES, min(time_ns, _TIMES))
+
+
 def composed(path: str) -> str:
     """In Unicode's composed form: macOS and some shares give the other one."""
     return path if unicodedata.is_normalized("NFC", path) else unicodedata.normalize("NFC", path)
 
 
 def printable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
+    return path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def hidden(name: str) -> bool:

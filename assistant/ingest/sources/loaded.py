@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import PipelineError
+from assistant.ingest.secrets import without_secrets
 from assistant.ingest.sources.item import SourceItem, composed
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def _load(pipeline: Pipeline) -> list[Document]:
         *(OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError),
         *(HTTPError, SQLAlchemyError),
     ) as error:
-        name = pipeline.source.reader
-        raise PipelineError(f"{name} of pipeline '{pipeline.name}' failed: {str(error)[:500] or error!r}") from error
+        name, given = pipeline.source.reader, (pipeline.source.arguments, pipeline.source.load)
+        reason = without_secrets(str(error) or repr(error), *given)[:500]
+        raise PipelineError(f"{name} of pipeline '{pipeline.name}' failed: {reason}") from error
 
 
 def _item(path: str, parts: list[Document]) -> SourceItem:

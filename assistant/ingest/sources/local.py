@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from assistant import resources
 from assistant.errors import DocumentError, PipelineError
 from assistant.ingest.metadata import MAX_BYTES, access_class
-from assistant.ingest.sources.item import SourceItem, composed, hidden, printable
+from assistant.ingest.sources.item import LOOKS_THE_SAME, SourceItem, composed, hidden, printable, time_of
 from assistant.ingest.sources.sidecars import Sidecars, is_metadata_file
 
 if TYPE_CHECKING:
@@ -43,7 +43,13 @@ def items(pipeline: Pipeline) -> list[SourceItem]:
     directory = directory_of(pipeline)
     assert directory is not None
     walk = _Walk(pipeline, folder(pipeline, directory))
+    before = _identity(walk.root)
     found = list(walk.files())
+    if _identity(walk.root) != before:  # of a share that went away, what was not listed yet looks deleted
+        raise PipelineError(
+            f"the source folder {directory} of pipeline '{pipeline.name}' was unmounted or replaced while it was listed: "
+            "run it again"
+        )
     sidecars = Sidecars(set(walk.metadata_files), walk.read_metadata, trusted=pipeline.trust_metadata)
     return [_checked_link(pipeline, sidecars, sidecars.apply(item), walk.root) for item in found]
 
@@ -60,9 +66,9 @@ class _Walk:
         folders = [(str(self.root), "", "")]
         while folders:
             folder, prefix, written = folders.pop()
-            for entry in self._entries(folder, prefix):
+            for entry, is_folder in self._entries(folder, prefix):
                 path = prefix + composed(entry.name)
-                if entry.is_dir(follow_symlinks=False):
+                if is_folder:
                     if not hidden(entry.name) and not self._left_out(path):
                         folders.append((entry.path, f"{path}/", f"{written}{entry.name}/"))
                 elif is_metadata_file(entry.name):
@@ -81,10 +87,11 @@ class _Walk:
         except OSError as error:
             raise DocumentError(f"its metadata file {path} can't be read: {error.strerror or error}") from error
 
-    def _entries(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: str, prefix: str) -> list[tuple[os.DirEntry[str], bool]]:
+        """What is in a folder, and whether it is a folder: some file systems are asked for that anew."""
         try:
             with os.scandir(folder) as entries:
-                return list(entries)
+                return [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
         except OSError as error:
             if prefix and isinstance(error, FileNotFoundError):  # it was deleted just now
                 return []
@@ -112,8 +119,7 @@ class _Walk:
             return SourceItem(printable(path), None, 0, 0, problem="its name is not valid UTF-8: rename it")
         location = Path(entry.path)
         if path != written and _is_another(self.root / path, location):
-            problem = "another file's name looks the same (it is in another Unicode form): rename one of them"
-            return SourceItem(written, location, 0, 0, problem=problem)
+            return SourceItem(written, location, 0, 0, problem=LOOKS_THE_SAME)
         return self._link(path, location) if is_link else self._file(entry, path, location)
 
     def _file(self, entry: os.DirEntry[str], path: str, location: Path) -> SourceItem | None:
@@ -125,7 +131,7 @@ class _Walk:
             return _closed(path, location, error)
         if not stat.S_ISREG(found.st_mode):
             return SourceItem(path, location, 0, 0, problem="it is not a regular file")
-        return SourceItem(path, location, found.st_size, found.st_mtime_ns)
+        return SourceItem(path, location, found.st_size, time_of(found))
 
     def _link(self, path: str, location: Path) -> SourceItem:
         try:
@@ -137,12 +143,20 @@ class _Walk:
             return SourceItem(path, location, 0, 0, problem="it is a link out of the source folder")
         if not stat.S_ISREG(found.st_mode):
             return SourceItem(path, location, 0, 0, problem="it is not a regular file")
-        return SourceItem(path, location, found.st_size, found.st_mtime_ns, target=real)
+        return SourceItem(path, location, found.st_size, time_of(found), target=real)
 
 
 def _closed(path: str, location: Path, error: OSError | RuntimeError) -> SourceItem:
     problem = f"it can't be opened: {getattr(error, 'strerror', error)}"
     return SourceItem(path, location, 0, 0, problem=problem, unreachable=True)
+
+
+def _identity(root: Path) -> tuple[int, int] | None:
+    try:
+        found = root.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_another(twin: Path, location: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.errors import DocumentError, PipelineError
 from assistant.ingest.metadata import MAX_BYTES
-from assistant.ingest.sources.item import SourceItem, composed, hidden, printable
+from assistant.ingest.sources.item import LOOKS_THE_SAME, SourceItem, composed, hidden, printable, storable
 from assistant.ingest.sources.names import without_password
 from assistant.ingest.sources.server import Server
 from assistant.ingest.sources.sidecars import Sidecars, is_metadata_file
@@ -177,8 +177,7 @@ class _Listing:
         if path != printable(path):
             return SourceItem(printable(path), None, 0, 0, problem="its name is not valid UTF-8: rename it")
         if path in self._names:
-            problem = "another file's name looks the same (it is in another Unicode form): rename one of them"
-            return SourceItem(whole, None, 0, 0, problem=problem)
+            return SourceItem(whole, None, 0, 0, problem=LOOKS_THE_SAME)
         self._names.add(path)
         if info.get("type") != "file":
             return SourceItem(
@@ -215,13 +214,15 @@ def _stamp(info: dict[str, Any]) -> int:
         return -1
     seconds = _seconds(time)
     mark = int.from_bytes(hashlib.sha256(f"{tag}\0{time}".encode()).digest()[:4])
-    return seconds * 1_000_000_000 + mark % 1_000_000_000
+    return storable(seconds * 1_000_000_000 + mark % 1_000_000_000)
 
 
 def _seconds(time: object) -> int:
-    if isinstance(time, datetime):
-        return int(time.timestamp())
-    if isinstance(time, str):
-        with suppress(ValueError):
-            return int(datetime.fromisoformat(time).timestamp())
-    return int(time) if isinstance(time, int | float) else 0
+    with suppress(ValueError, OverflowError):  # "0001-01-01" is how some servers say that they do not know
+        if isinstance(time, str):
+            time = datetime.fromisoformat(time)
+        if isinstance(time, datetime):
+            return int(time.timestamp())
+        if isinstance(time, int | float):
+            return int(time)
+    return 0

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from assistant.errors import ConfigError
+from assistant.ingest.secrets import without_secrets
 from assistant.ingest.sources.names import PROTOCOLS, protocol
 
 if TYPE_CHECKING:
@@ -101,9 +102,7 @@ class Server:
         if status in (401, 403) or isinstance(error, PermissionError):
             return "the server does not let this account in (username, password, rights)"
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        for secret in _secrets(self._options):
-            text = text.replace(secret, "…")
-        return text.replace(self._url, self.shown).splitlines()[0][:200].rstrip(".")
+        return without_secrets(text.replace(self._url, self.shown), self._options).splitlines()[0][:200].rstrip(".")
 
     @staticmethod
     def _below(whole: str, place: str) -> str:
@@ -156,12 +155,3 @@ def _known_hosts() -> Any:  # noqa: ANN401 - a class of a package that is instal
                 )
 
     return KnownHosts()
-
-
-def _secrets(options: dict[str, Any]) -> Iterator[str]:
-    """Values that no message may show; a very short one would garble the text."""
-    for key, value in options.items():
-        if isinstance(value, dict):
-            yield from _secrets(value)
-        elif isinstance(value, str) and len(value) > 3 and re.search("pass|secret|token|key|auth", key.lower()):
-            yield value

@@ -17,14 +17,15 @@ Read = Callable[[str], bytes]  # the content of the metadata file of that path, 
 
 
 def is_metadata_file(name: str) -> bool:
-    return name.endswith(SIDECAR) or name in FOLDER_FILES
+    """However it is written: shares of Windows make no difference, and `Report.Meta.yaml` may close what is beside it."""
+    return name.lower().endswith(SIDECAR) or name.lower() in FOLDER_FILES
 
 
 class Sidecars:
     """The metadata files of a source by path, read at their first use."""
 
     def __init__(self, paths: set[str], read: Read, *, trusted: bool) -> None:
-        self._paths = paths
+        self._paths = {_folded(path): path for path in sorted(paths)} | {path: path for path in paths}
         self._read = read
         self._trusted = trusted
         self._files: dict[str, dict[str, Any] | str] = {}
@@ -68,7 +69,8 @@ class Sidecars:
 
     def _file(self, path: str) -> dict[str, Any] | str:
         """The values of a metadata file, none if there is no such file, or what is wrong with it."""
-        if path not in self._paths:
+        path = self._paths.get(path) or self._paths.get(_folded(path), "")
+        if not path:
             return {}
         if path not in self._files:
             try:
@@ -76,6 +78,12 @@ class Sidecars:
             except DocumentError as error:
                 self._files[path] = str(error)
         return self._files[path]
+
+
+def _folded(path: str) -> str:
+    """With its name in lower case; folders that differ in that are two."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.lower()
 
 
 def _values(content: bytes, path: str) -> dict[str, Any]:

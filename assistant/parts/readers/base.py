@@ -38,6 +38,7 @@ class Reading:
 
     parts: list[Part]
     properties: dict[str, Any] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()  # what is not in `parts` for a reason that settings may change: no password, no OCR
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from email.utils import parseaddr
 from pathlib import Path, PurePath
 
 from assistant.errors import DocumentError
+from assistant.parts.ocr_data import OCR_IS_OFF
 from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading, clean, with_recognised
 from assistant.parts.readers.by_content import ByContent
 from assistant.parts.readers.extraction import extract
@@ -35,7 +36,9 @@ class MailReader(ByContent):
             raise DocumentError("it is damaged or not a letter")
         name, address = parseaddr(letter.header("From"))
         said = document_properties(letter.subject, name or address, letter.header("Date"))
-        return Reading(_parts(letter, context), said)
+        lacking: list[str] = []
+        parts = _parts(letter, context, lacking)
+        return Reading(parts, said, tuple(dict.fromkeys(lacking)))
 
 
 @READERS.register("mail")
@@ -44,15 +47,19 @@ def mail() -> CorporateReader:
     return MailReader()
 
 
-def _parts(letter: Letter, context: ReadContext) -> list[Part]:
-    """The letter itself first, with a line for each attachment that could not be read."""
+def _parts(letter: Letter, context: ReadContext, lacking: list[str]) -> list[Part]:
+    """The letter itself first, with a line for each attachment that could not be read; `lacking` gets those that other
+    settings may open.
+    """
     attached: list[Part] = []
     unread: list[str] = []
     for attachment in letter.attachments[:_ATTACHMENTS]:
         try:
-            attached += _attached(attachment, context)
+            attached += _attached(attachment, context, lacking)
         except DocumentError as error:
             unread.append(f"- {attachment.name}: {error}")
+            if "ingest." in str(error):  # it names the setting
+                lacking.append(f"{attachment.name}: {error}")
     unread += [
         f"- {attachment.name}: only {_ATTACHMENTS} attachments are read"
         for attachment in letter.attachments[_ATTACHMENTS:]
@@ -80,12 +87,13 @@ def _body(letter: Letter, context: ReadContext) -> str:
         return ""
 
 
-def _attached(attachment: Attachment, context: ReadContext) -> list[Part]:
+def _attached(attachment: Attachment, context: ReadContext, lacking: list[str]) -> list[Part]:
     limits = context.limits
     if limits.nesting < 1:
         raise DocumentError("it is attached too deep (ingest.limits.nesting)")
     deeper = replace(context, limits=limits.model_copy(update={"nesting": limits.nesting - 1}))
-    parts = _parts(attachment.letter, deeper) if attachment.letter else _read(attachment, deeper)
+    letter = attachment.letter
+    parts = _parts(letter, deeper, lacking) if letter else _read(attachment, deeper, lacking)
     found = [
         replace(part, kind="attachment", label=" › ".join(name for name in (attachment.name, part.label) if name))
         for part in parts
@@ -98,7 +106,7 @@ def _attached(attachment: Attachment, context: ReadContext) -> list[Part]:
     return found
 
 
-def _read(attachment: Attachment, context: ReadContext) -> list[Part]:
+def _read(attachment: Attachment, context: ReadContext, lacking: list[str]) -> list[Part]:
     """By the reader of its content, from a file of its own; pictures are recognised at once."""
     name = reader_for(attachment.raw, attachment.name)
     if attachment.raw and (name is None or name not in READERS.names()):
@@ -109,8 +117,18 @@ def _read(attachment: Attachment, context: ReadContext) -> list[Part]:
         file.write_bytes(attachment.raw)
         check_size(file, context.limits)
         reader = READERS.build(name or "text")
-        parts = reader.read(file, context).parts
-        pictures = [part.picture for part in parts if part.picture is not None][:_PICTURES]
-        if pictures and context.ocr.enabled:
-            return with_recognised(parts, reader.recognise(file, pictures, context))
-        return with_recognised(parts, [])
+        reading = reader.read(file, context)
+        lacking.extend(reading.lacking)
+        pictures = [part.picture for part in reading.parts if part.picture is not None]
+        if pictures and not context.ocr.enabled:
+            lacking.append(f"{attachment.name}: {OCR_IS_OFF}")
+        if len(pictures) > _PICTURES:
+            lacking.append(f"{attachment.name}: only {_PICTURES} of its {len(pictures)} scanned pages were recognised")
+        try:
+            found = reader.recognise(file, pictures[:_PICTURES], context) if pictures and context.ocr.enabled else []
+        except DocumentError as error:
+            if not any(part.text.strip() for part in reading.parts):
+                raise
+            lacking.append(f"{attachment.name}: {error}")
+            found = []
+        return with_recognised(reading.parts, found)

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -198,13 +199,13 @@ def _kept(file: Path) -> Recognised | None:
 
 
 def _keep(file: Path, found: Recognised) -> None:
-    """Whole or not at all, and for this user only: it is text of the documents."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")  # mode 0600
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as target:
-            json.dump(asdict(found), target, ensure_ascii=False)
-        os.replace(name, file)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Whole or not at all, and for this user only: it is text of the documents. A full disk does not cost the page."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        number, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")  # mode 0600
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as target:
+                json.dump(asdict(found), target, ensure_ascii=False)
+            os.replace(name, file)
+        except OSError:
+            Path(name).unlink(missing_ok=True)

@@ -16,6 +16,8 @@ from assistant.parts.readers.decoding import decode
 _FRONT_MATTER = re.compile(
     r"\A\ufeff?---[ \t]*\r?\n(.{0,20000}?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
+_LONGEST = 100_000  # characters and values
+_LARGEST = 2**63
 
 __all__ = ["MarkdownReader", "TextReader", "decode", "front_matter"]
 
@@ -58,18 +60,23 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         return {}, text
     try:
         said = yaml.safe_load(found[1])
+        plain = _plain(said, [_LONGEST]) if isinstance(said, dict) else None
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}, text  # a ruling line, or a mistake that should stay visible
-    if not isinstance(said, dict):
-        return {}, text
-    return {str(key): _plain(value) for key, value in said.items()}, text[found.end() :]
+    return ({}, text) if plain is None else (plain, text[found.end() :])
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+def _plain(value: Any, left: list[int]) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """What JSON has too, other values left empty. Raises `ValueError` for more than `left`: YAML's references multiply."""
+    left[0] -= 1 + (len(value) if isinstance(value, str) else 0)
+    if left[0] < 0:
+        raise ValueError("too much of it")
     if isinstance(value, date | datetime):
         return value.isoformat()
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, left) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value
+        return {str(key): _plain(item, left) for key, item in value.items()}
+    if isinstance(value, int | float):
+        return value if abs(value) < _LARGEST else None  # nor what is not a number
+    return value if isinstance(value, str) else None
