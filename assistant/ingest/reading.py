@@ -283,11 +283,11 @@ def _result(document: _Document) -> ReadResult:
     parts = with_recognised(document.reading.parts, document.recognised)
     pages = [Page(part.label, part.text, part.kind, part.confidence, part.repaired) for part in parts]
     problem = "; ".join(document.problems)[:_LONGEST]
+    passing = document.passing and bool(problem)  # else each page was recognised at its second try
     if not any(page.text.strip() for page in pages):
-        return ReadResult(document.task.key, [], error=problem or _NO_TEXT, passing=document.passing)
+        return ReadResult(document.task.key, [], error=problem or _NO_TEXT, passing=passing)
     warning = f"not all of it could be read: {problem}" if problem else None
-    said = document.reading.properties
-    return ReadResult(document.task.key, pages, said, warning=warning, passing=document.passing)
+    return ReadResult(document.task.key, pages, document.reading.properties, None, warning, passing)
 
 
 def _broken() -> AssistantError:

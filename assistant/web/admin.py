@@ -66,8 +66,9 @@ async def api_list(
     wanted = [view for view in known if status is None or view.row.status == status]
     start = max(0, offset)
     shown = wanted[start : start + max(1, min(limit, _ANSWERED))]
+    readable = {view.row.id: view for view in known}
     body = {
-        "documents": [document_json(view, {one.row.id: one for one in wanted}) for view in shown],
+        "documents": [document_json(view, readable) for view in shown],
         "total": len(wanted),
         "other_departments": sum(status is None or view.row.status == status for view in others),
     }
