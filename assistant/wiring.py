@@ -55,7 +55,6 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
 
     `embed_model` replaces the configured one, for tests and notebooks.
     """
-    from assistant.ask.retrieval import Retriever
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
     from assistant.index.vector_cache import VectorCache
@@ -79,15 +78,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
     search = Search(catalog, chroma, keyword, collection_name)
     embedder = Once(lambda: embed_model or _embed_model(settings))
     reranker = Once(lambda: _reranker(settings))
-    retriever = Retriever(
-        settings=settings.retrieval,
-        reranker_settings=settings.reranker,
-        catalog=catalog,
-        search=search,
-        policy=policy,
-        embed_model=embedder,
-        reranker=reranker,
-    )
+    retriever = _retriever(settings, catalog, search, policy, embedder, reranker)
     chain = _chain(settings)
     ask = _ask(settings, retriever, search, chain)
     writer = Writer(catalog, chroma, collection_name)
@@ -178,6 +169,27 @@ def _chain(settings: Settings) -> Chain:
 
     models = [LLMS.build(llm.provider, settings=llm) for llm in _served(settings)]
     return Chain(models, retry_seconds=settings.answer.retry_seconds)
+
+
+def _retriever(
+    settings: Settings,
+    catalog: Catalog,
+    search: Search,
+    policy: Policy,
+    embedder: Callable[[], BaseEmbedding],
+    reranker: Callable[[], BaseNodePostprocessor | None],
+) -> Retriever:
+    from assistant.ask.retrieval import Retriever
+
+    return Retriever(
+        settings=settings.retrieval,
+        reranker_settings=settings.reranker,
+        catalog=catalog,
+        search=search,
+        policy=policy,
+        embed_model=embedder,
+        reranker=reranker,
+    )
 
 
 def _ask(settings: Settings, retriever: Retriever, search: Search, chain: Chain) -> AskService:

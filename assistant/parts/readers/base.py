@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,9 +55,9 @@ class ReadContext:
 class CorporateReader(BaseReader):
     """From a file to its parts. Runs in a worker process (`assistant.ingest.reading`)."""
 
+    @abstractmethod
     def read(self, file: Path, context: ReadContext) -> Reading:
         """Everything but OCR. Raises `DocumentError` with a reason for a person."""
-        raise NotImplementedError
 
     def recognise(self, file: Path, pictures: Sequence[int], context: ReadContext) -> list[Part]:
         """OCR of those parts, in that order. Raises `DocumentError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +18,9 @@ class ByContent(CorporateReader):
         {"office", "epub", "pdf"}
     )  # other readers; a picture is not a text's business
 
+    @abstractmethod
     def parse(self, raw: bytes, file: Path, context: ReadContext) -> Reading:
         """Raises `DocumentError`."""
-        raise NotImplementedError
 
     def read(self, file: Path, context: ReadContext) -> Reading:
         """By the reader of what is in the file. Raises `DocumentError`."""
