@@ -135,6 +135,10 @@ class Assistant:
         source = ""
         if directory is not None:
             source = str(directory.expanduser().resolve())
+            if not Path(source).is_dir():
+                raise ConfigError(
+                    f"--source {directory} is {'a file' if Path(source).exists() else 'not there'}: name a folder"
+                )
             compiled = for_folder(compiled, Path(source), access_class)
         return self.ingest_service.run(
             compiled,

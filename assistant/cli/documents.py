@@ -103,14 +103,26 @@ def list_documents(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("id", "path", "class", "pages", "passages", "status", box=None, header_style="bold")
+    several = len({(row["pipeline"], row["source"]) for row in found}) > 1
+    table = Table(
+        "id",
+        *(["source"] if several else []),
+        "path",
+        "class",
+        "pages",
+        "passages",
+        "status",
+        box=None,
+        header_style="bold",
+    )
     for row in found:
         access = f"{row['department']} {row['level']}" if row["department"] else "none"
         state = row["status"] if not row["error"] else f"{row['status']}: {row['error']}"
         if by := row["superseded_by"]:
-            state += f", superseded by {by['title'] or by['document']}"
+            state += f", superseded by {by['title'] or by['document']} ({by['date'] or by['document']})"
         pages = f"{row['pages'] or ''}" + (f" ({row['ocr_pages']} by OCR)" if row.get("ocr_pages") else "")
-        table.add_row(row["id"], row["path"], access, pages, str(row["chunks"]), state)
+        source = [row["source"] or row["pipeline"]] if several else []
+        table.add_row(row["id"], *source, row["path"], access, pages, str(row["chunks"]), state)
     Console(width=None if sys.stdout.isatty() else 240).print(table)
     note(f"{len(found)} documents")
 
@@ -135,12 +147,36 @@ def show_document(context: typer.Context, document: str, as_json: Json = False) 
 
 
 @documents.command("remove")
-def remove_document(context: typer.Context, document: str) -> None:
-    """Take a document out of the index, by id or path; it comes back while its file is in a source."""
+def remove_document(
+    context: typer.Context,
+    document: Annotated[str | None, typer.Argument(help="Id or path.")] = None,
+    source: Annotated[Path | None, typer.Option(help="All that `ingest --source` loaded of this folder.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="All documents of a pipeline, by its name.")] = None,
+) -> None:
+    """Take documents out of the index; they come back while their files are in a source that is loaded.
+
+    Example: `assistant documents remove --source /srv/share/hr`
+    """
+    from assistant.errors import ConfigError, NotFound
+
+    if sum(choice is not None for choice in (document, source, pipeline)) != 1:
+        raise ConfigError("say what to remove: a document's id or path, or --source DIR, or --pipeline NAME")
     with of(context).assistant() as assistant:
-        view = _find(assistant, document)
-        chunks = assistant.ingest_service.remove(view["id"])
-    print(f"removed {view['path']} ({chunks} passages)")
+        if document is not None:
+            ids, name = [_find(assistant, document)["id"]], document
+        else:
+            place = str(source.expanduser().resolve()) if source else ""
+            rows = [view.row for view in assistant.documents()]
+            ids = [
+                row.id
+                for row in rows
+                if (row.source == place if place else (row.pipeline, row.source) == (pipeline, ""))
+            ]
+            name = f"{len(ids)} documents of {place or pipeline}"
+        if not ids:
+            raise NotFound(f"nothing is loaded of {source or pipeline}: see `assistant documents list`")
+        chunks = assistant.ingest_service.remove(ids)
+    print(f"removed {name} ({chunks} passages)")
 
 
 def _find(assistant: Assistant, document: str) -> dict[str, str]:
@@ -148,8 +184,9 @@ def _find(assistant: Assistant, document: str) -> dict[str, str]:
     from assistant.contracts import document_json
     from assistant.errors import NotFound
 
-    views = [document_json(view) for view in assistant.documents()]
-    found = [view for view in views if document in (view["id"], view["path"])]
+    views = {view.row.id: view for view in assistant.documents()}
+    wanted = [view for view in views.values() if document in (view.row.id, view.row.path)]
+    found = [document_json(view, views) for view in wanted]
     if not found:
         raise NotFound(f"there is no document '{document}': see `assistant documents list`")
     if len(found) > 1:

@@ -25,20 +25,28 @@ def live_progress(quiet: bool) -> Iterator[Progress | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    is_narrow = console.width < 110
     columns = (
         MofNCompleteColumn(),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=6 if is_narrow else 20),
         TextColumn("{task.fields[counts]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.description}", markup=False),
     )
     begun = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None, counts="")
 
         def update(state: IngestProgress) -> None:
             counts = _counts(state, time.monotonic() - begun)
-            bar.update(task, description=_current(state), completed=state.files, total=state.total, counts=counts)
+            bar.update(
+                task,
+                description=_current(state, 18 if is_narrow else 45),
+                completed=state.files,
+                total=state.total,
+                counts=counts,
+            )
 
         yield update
 
@@ -46,30 +54,35 @@ def live_progress(quiet: bool) -> Iterator[Progress | None]:
 def _counts(state: IngestProgress, seconds: float) -> str:
     found = [f"{state.pages} pages"]
     if state.ocr_pages:
-        found.append(f"{state.ocr_pages} by OCR")
+        found.append(f"{state.ocr_pages} OCR")
     if state.failed:
         found.append(f"[red]{state.failed} failed[/red]")
     if state.files and seconds > 1:
-        found.append(f"{state.files / seconds:.1f} files/s")
+        found.append(f"{state.files / seconds:.1f}/s")
     return ", ".join(found)
 
 
-def _current(state: IngestProgress) -> str:
-    name = state.current if len(state.current) <= 45 else f"…{state.current[-44:]}"
-    return f"{name} ({state.current_seconds:.0f} s)" if state.current_seconds >= _SLOW else name
+def _current(state: IngestProgress, width: int) -> str:
+    if state.files == state.total:
+        return "storing"
+    name = state.current if len(state.current) <= width else f"…{state.current[1 - width :]}"
+    return f"{name} {state.current_seconds:.0f} s" if state.current_seconds >= _SLOW else name
 
 
 def print_table(reports: list[IngestReport]) -> None:
-    """Counts of each pipeline on stdout; time by stage under it."""
+    """Counts of each pipeline on stdout; what is nothing everywhere has no column, so that 80 characters are enough."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("pipeline")
-    for name in ("files", "added", "updated", "removed", "unchanged", "failed", "pages", "by OCR", "passages", "time"):
-        table.add_column(name, justify="right")
-    for report in reports:
-        counts = (report.seen, report.added, report.updated, report.deleted, report.unchanged, len(report.failed))
-        work = (report.pages, report.ocr_pages, report.chunks_added)
-        table.add_row(report.pipeline, *(str(number) for number in (*counts, *work)), f"{report.seconds:.1f} s")
+    names = ("files", "added", "updated", "removed", "unchanged", "failed", "pages", "by OCR", "passages")
+    rows = [
+        (r.seen, r.added, r.updated, r.deleted, r.unchanged, len(r.failed), r.pages, r.ocr_pages, r.chunks_added)
+        for r in reports
+    ]
+    shown = [number for number in range(len(names)) if any(row[number] for row in rows)]
+    table = Table("pipeline", box=None, header_style="bold", pad_edge=False)
+    for name in (*(names[number] for number in shown), "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for report, row in zip(reports, rows, strict=True):
+        table.add_row(report.pipeline, *(str(row[number]) for number in shown), f"{report.seconds:.1f} s")
     Console(width=None if sys.stdout.isatty() else 160).print(table)

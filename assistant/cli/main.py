@@ -47,7 +47,7 @@ def run() -> None:
         print(f"assistant: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("assistant: stopped", file=sys.stderr)
+        print("assistant: stopped; what was done until now stays, the same command goes on from there", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: nothing to tell it

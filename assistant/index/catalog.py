@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, inspect, select, update
+from sqlalchemy import delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
@@ -80,6 +80,15 @@ class Catalog(WriteJournal, DocumentRecords):
             query = query.where(DocumentRow.source == source)
         with self._database.transaction() as session:
             return list(session.scalars(query))
+
+    def loaded_elsewhere(self, locations: list[str], *, pipeline: str, source: str) -> list[tuple[str, str]]:
+        """(Pipeline, source) pairs of which one of those files is a document too; only the first files are asked for."""
+        others = or_(DocumentRow.pipeline != pipeline, DocumentRow.source != source)
+        query = select(DocumentRow.pipeline, DocumentRow.source).where(
+            DocumentRow.location.in_(locations[:_BATCH]), others
+        )
+        with self._database.transaction() as session:
+            return [(row[0], row[1]) for row in session.execute(query.distinct())]
 
     def document(self, document: str) -> DocumentRow:
         """By id. Raises `NotFound`."""

@@ -31,6 +31,7 @@ class IngestReport:
     unchanged: int = 0
     failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     pages: int = 0
     ocr_pages: int = 0
@@ -68,6 +69,7 @@ class IngestReport:
     def problems(self) -> list[str]:
         """A line for every file that was not loaded, and for a source without files."""
         lines = [f"  FAILED {failure.path}: {failure.error}" for failure in self.failed]
+        lines += self.notes
         lines += [f"  incomplete {warning.path}: {warning.error}" for warning in self.warnings]
         lines += [f"  skipped {path}: no reader for its extension" for path in self.skipped[:_SHOWN]]
         if len(self.skipped) > _SHOWN:

@@ -84,6 +84,7 @@ class IngestService:
                 plan = make_plan(pipeline, items, rows, self._catalog.classes(), limits=self._limits)
                 _count(report, plan, items)
                 self._guard(pipeline, source, plan, rows, accept_deletions)
+            self._note_twins(pipeline, source, plan, report)
             if plan.work or not rows or dry_run:  # else the recipe stood when it was last run
                 pipeline.compile()
             if not dry_run:
@@ -102,10 +103,10 @@ class IngestService:
         report.seconds = perf_counter() - start
         return report
 
-    def remove(self, document: str) -> int:
-        """Take one document out of the index; returns its chunks. It comes back while its file is in a source."""
+    def remove(self, documents: list[str]) -> int:
+        """Take documents out of the index; returns their chunks. They come back while their files are in a source."""
         with one_at_a_time(self._lock_file):
-            chunks = self._writer.remove([self._catalog.document(document).id])
+            chunks = self._writer.remove([self._catalog.document(document).id for document in documents])
             self._keyword.refresh()
             mark(self._catalog)
             return chunks
@@ -174,6 +175,16 @@ class IngestService:
         self._vectors.trim()
 
     # --- helpers
+
+    def _note_twins(self, pipeline: Pipeline, source: str, plan: Plan, report: IngestReport) -> None:
+        """A folder that was loaded by --source and has a pipeline now would be found twice."""
+        locations = [str(task.item.location) for task in plan.work if task.row is None and task.item.location]
+        for name, place in self._catalog.loaded_elsewhere(locations, pipeline=pipeline.name, source=source):
+            options = f"--source {place}" if place else f"--pipeline {name}"
+            report.notes.append(
+                f"  note: some of these files are documents of {place or name} too, and are found twice: "
+                f"`assistant documents remove {options}` takes those out"
+            )
 
     def _check_window(self, pipeline: Pipeline) -> None:
         """A chunk longer than the model's window would be cut silently."""

@@ -186,9 +186,9 @@ def test_source_folder_that_moved_is_not_read_again_and_can_be_opened(site: Site
 def test_removed_document_comes_back_with_the_next_run(site: Site) -> None:
     before = company.snapshot(site.assistant)
     document = next(view.row.id for view in site.assistant.documents() if view.row.path == "sales/prices.md")
-    assert site.assistant.ingest_service.remove(document) > 0
+    assert site.assistant.ingest_service.remove([document]) > 0
     with pytest.raises(NotFound):
-        site.assistant.ingest_service.remove(document)
+        site.assistant.ingest_service.remove([document])
     assert "sales/prices.md" not in company.indexed(site.assistant)
     company.snapshot(site.assistant)
     assert site.ingest().added == 1
@@ -254,3 +254,13 @@ def test_ids_of_a_reader_name_its_documents(tmp_path: Path, monkeypatch: pytest.
 
 def _path_of(snapshot: dict[str, dict[str, tuple]], chunk: str) -> str:
     return next(key.split("|")[2] for key, found in snapshot["documents"].items() if chunk in [c[0] for c in found[3]])
+
+
+def test_a_folder_that_another_source_has_loaded_is_named(site: Site) -> None:
+    site.ingest()  # notes where the copied storage finds its files now
+    report = site.ingest(directory=site.folder, access_class=AccessClass("hr", 1))
+    (note,) = report.notes
+    assert "found twice" in note
+    assert "`assistant documents remove --pipeline company`" in note
+    assert note in report.problems()
+    assert site.ingest().notes == []  # nothing of it is new here

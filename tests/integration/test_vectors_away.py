@@ -104,7 +104,7 @@ def test_a_class_without_documents_is_not_missed(site: Site) -> None:
     catalog = site.assistant.catalog
     for view in site.assistant.documents():
         if view.row.path.startswith("hr/managers"):
-            site.assistant.ingest_service.remove(view.row.id)
+            site.assistant.ingest_service.remove([view.row.id])
     assert catalog.class_id(company.AccessClass("company", 1))
     catalog.class_id(company.AccessClass("company", 2))  # and one that never had any
     for person in (HR, STAFF, company.HR_HEAD):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 
 import pytest
 
 from assistant.parts.readers.text_layer import garbled, unscrambled
+from tests.conftest import SHARED
 from tests.truth.sentences import Writer
 
-FILES = Path(__file__).parents[3] / "shared" / "data" / "files"
 RUSSIAN = (
     "Приказ о приёме на работу. Настоящий порядок устанавливает правила учёта договоров — «срочно» и в полном объёме."
 )
@@ -76,10 +75,9 @@ def test_glyphs_that_are_no_letters() -> None:
     assert not garbled("\n".join(f"\uf0b7 {line}" for line in text.split(". ")))  # bullets of a symbol font
 
 
+@pytest.mark.shared
 def test_good_pages_of_real_documents_are_not_taken_for_nonsense() -> None:
-    manifest = FILES / "manifest.jsonl"
-    if not manifest.is_file():
-        pytest.skip("needs the shared test files")
+    manifest = SHARED / "manifest.jsonl"
     from assistant.parts.readers.pdf_pages import opened, page_of
 
     rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
@@ -88,7 +86,7 @@ def test_good_pages_of_real_documents_are_not_taken_for_nonsense() -> None:
     for row in chosen:
         if "complex_ttf_font" in row["file"]:  # a font made to break readers: it is nonsense
             continue
-        with opened(FILES / row["file"], ()) as (document, _):
+        with opened(SHARED / row["file"], ()) as (document, _):
             whys = [page_of(document, number).why for number in range(min(12, len(document)))]
         pages += len(whys)
         taken += whys.count("garbled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import docx
@@ -10,22 +11,15 @@ import pytest
 
 from assistant.errors import DocumentError
 from assistant.parts.readers import READERS, ReadContext, Reading
+from tests.conftest import SHARED
 from tests.unit import office_files
 
-FILES = Path(__file__).parents[3] / "shared/data/files"
 PAGE = "<html><body><h1>Оклады</h1><table><tr><th>Грейд</th></tr><tr><td>G1</td></tr></table></body></html>"
 
 
 def read(folder: Path, name: str, raw: bytes, reader: str = "office", **context: object) -> Reading:
     (folder / name).write_bytes(raw)
     return READERS.build(reader).read(folder / name, ReadContext(**context))  # type: ignore[arg-type]
-
-
-def real(name: str) -> Path:
-    """A file of the collection beside the checkout. It is not ours to pass on: a clone without it is complete."""
-    if not (FILES / name).is_file():
-        pytest.skip("needs the real files of ../shared/data/files")
-    return FILES / name
 
 
 def rows(text: str) -> list[list[str]]:
@@ -61,6 +55,27 @@ def test_slides_come_with_their_notes_and_whole_words(tmp_path: Path) -> None:
     reading = read(tmp_path, "a.pptx", office_files.pptx(slides))
     assert [(part.kind, part.label) for part in reading.parts] == [("slide", "1"), ("slide", "2")]
     assert reading.parts[0].text.split("\n\n") == ["## Отпуск", "Налогооблагаемая база", "Сказать о переносе"]
+
+
+def test_slides_and_notes_are_numbered_as_they_are_shown(tmp_path: Path) -> None:
+    """A deck whose slides were moved: its files keep their numbers, and notes have numbers of their own."""
+    raw = office_files.pptx([("Первый файл", ["а"], "заметка а"), ("Второй файл", ["б"], "заметка б")])
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    first, second = '<p:sldId id="256" r:id="rId1"/>', '<p:sldId id="257" r:id="rId2"/>'
+    shown = parts["ppt/presentation.xml"].decode()
+    assert f"{first}{second}" in shown
+    parts["ppt/presentation.xml"] = shown.replace(f"{first}{second}", f"{second}{first}").encode()
+    notes = [f"ppt/notesSlides/notesSlide{number}.xml" for number in (1, 2)]
+    parts[notes[0]], parts[notes[1]] = parts[notes[1]], parts[notes[0]]
+    for slide, other in ((1, 2), (2, 1)):
+        name = f"ppt/slides/_rels/slide{slide}.xml.rels"
+        parts[name] = parts[name].replace(f"notesSlide{slide}.xml".encode(), f"notesSlide{other}.xml".encode())
+    reading = read(tmp_path, "a.pptx", office_files.archive(dict(parts)))
+    assert [(part.label, part.text.split("\n\n")) for part in reading.parts] == [
+        ("1", ["## Второй файл", "б", "заметка б"]),
+        ("2", ["## Первый файл", "а", "заметка а"]),
+    ]
 
 
 def test_open_document_slides(tmp_path: Path) -> None:
@@ -138,6 +153,7 @@ def test_properties_without_what_templates_leave(tmp_path: Path) -> None:
     assert said == {"author": "Анна Петрова", "created": "2013-12-23"}
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize(
     ("file", "words"),
     [
@@ -154,13 +170,14 @@ def test_properties_without_what_templates_leave(tmp_path: Path) -> None:
 )
 def test_real_files_of_older_programs(file: str, words: str) -> None:
     reader = {".html": "html", ".msg": "mail"}.get(Path(file).suffix, "office")
-    parts = READERS.build(reader).read(real(file), ReadContext()).parts
+    parts = READERS.build(reader).read((SHARED / file), ReadContext()).parts
     assert words.lower() in "\n".join(part.text for part in parts).lower()
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", ["xlsx/tika__testEXCEL", "xls/tika__testEXCEL", "pptx/tika__testPPT"])
 def test_a_password_from_the_list_opens_it(kind: str) -> None:
-    file = real(f"{kind}_protected_passtika.{kind.partition('/')[0]}")
+    file = SHARED / f"{kind}_protected_passtika.{kind.partition('/')[0]}"
     reader = READERS.build("office")
     assert reader.read(file, ReadContext(passwords=["wrong", "tika"])).parts[0].text
     with pytest.raises(DocumentError, match=r"it needs a password \(ingest\.passwords\)"):
