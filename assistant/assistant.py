@@ -136,9 +136,8 @@ class Assistant:
         if directory is not None:
             source = str(directory.expanduser().resolve())
             if not Path(source).is_dir():
-                raise ConfigError(
-                    f"--source {directory} is {'a file' if Path(source).exists() else 'not there'}: name a folder"
-                )
+                what = "a file: name its folder" if Path(source).exists() else "not there: mount or make it"
+                raise ConfigError(f"--source {directory} is {what}")
             compiled = for_folder(compiled, Path(source), access_class)
         return self.ingest_service.run(
             compiled,
