@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import DocumentError
+from assistant.parts.ocr_data import tessdata_folders
 from assistant.parts.readers import lookalikes
 from assistant.parts.readers.base import ReadContext, clean
 from assistant.parts.readers.ocr_layout import Word, layout, words_of
@@ -32,13 +33,6 @@ _FEW_WORDS = 20
 _BETTER = 10.0  # points that a word must gain to be taken from the engine of one language
 _MARGIN = 8  # pixels around a word that is read once more
 _ORIENTATION_CONFIDENCE = 1.0  # as OSD counts it
-_FOLDERS = (
-    "/usr/share/tesseract-ocr/*/tessdata",
-    "/usr/share/tessdata",
-    "/usr/share/tesseract/tessdata",
-    "/usr/local/share/tessdata",
-    "/opt/homebrew/share/tessdata",
-)
 
 
 @dataclass(frozen=True)
@@ -67,9 +61,8 @@ def recognise_picture(picture: Image, context: ReadContext) -> Recognised:
 
 def language_data(ocr: Ocr) -> Path:
     """The folder that has all the languages. Raises `DocumentError` that names the missing package."""
-    folders = [ocr.data.expanduser()] if ocr.data else list(_system_folders())
     missing: list[str] = []
-    for folder in folders:
+    for folder in tessdata_folders(ocr.data):
         lacking = [name for name in ocr.languages if not (folder / f"{name}.traineddata").is_file()]
         if not lacking:
             return folder
@@ -80,13 +73,6 @@ def language_data(ocr: Ocr) -> Path:
         f"recognising scans needs Tesseract's data for {', '.join(missing)}: "
         f"install {packages} (or set ingest.ocr.data to its folder)"
     )
-
-
-def _system_folders() -> Iterator[Path]:
-    if prefix := os.environ.get("TESSDATA_PREFIX"):
-        yield from (Path(prefix), Path(prefix) / "tessdata")
-    for pattern in _FOLDERS:
-        yield from sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
 
 
 @cache
