@@ -40,7 +40,7 @@ _BOOT = (
     "binding.cli(['chroma', *sys.argv[3:]])"
 )
 _LOG_BYTES = 5_000_000
-_STOP_SECONDS = 5.0
+_STOP_SECONDS, _PORT_SECONDS = 5.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -278,14 +278,17 @@ class ChromaProcess:
             unlock(descriptor)
 
     def _bindable(self, port: int) -> int:
-        """This port, or some free one for 0; 0 when it is taken."""
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
-            try:
-                probe.bind((self._host, port))
-            except OSError:
+        """This port, or some free one for 0; 0 if it stays taken. A killed server's outlives its process and lock."""
+        deadline = time.monotonic() + _PORT_SECONDS
+        while True:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: TIME_WAIT is no obstacle
+                with suppress(OSError):
+                    probe.bind((self._host, port))
+                    return int(probe.getsockname()[1])
+            if time.monotonic() > deadline:
                 return 0
-            return int(probe.getsockname()[1])
+            time.sleep(0.02)
 
     def _last_line(self, offset: int) -> str:
         text = self.log.read_bytes()[offset:].decode("utf-8", errors="replace")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +123,20 @@ def test_another_program_on_the_dead_servers_port_is_not_taken_for_it(make: Make
         assert server.restart_if_dead()
         assert server.url != other.url
         assert server.client().get_collection("notes", embedding_function=None).count() == 2
+
+
+def test_a_port_that_is_about_to_be_free_is_waited_for(tmp_path: Path) -> None:
+    """As that of a server killed a moment ago: the kernel takes it out of the process list before it closes its socket."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = int(holder.getsockname()[1])
+        release = threading.Timer(0.3, holder.close)
+        release.start()
+        with ChromaServer(mode="managed", host="127.0.0.1", port=port, path=tmp_path / "other") as server:
+            server.heartbeat()
+            assert server.url == f"http://127.0.0.1:{port}"
+        release.join()
 
 
 def test_a_frozen_server_is_reported_not_doubled_and_killed_at_the_end(
