@@ -50,10 +50,13 @@ class Once(Generic[Made]):
         return self._made[0]
 
 
-def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> Assistant:
+def build(
+    settings: Settings, *, embed_model: BaseEmbedding | None = None, keyword_folder: Path | None = None
+) -> Assistant:
     """Make the service that command line, page and HTTP call. Raises `ConfigError`, `StorageError`.
 
-    `embed_model` replaces the configured one, for tests and notebooks.
+    `embed_model` replaces the configured one, for tests and notebooks; `keyword_folder` holds another word index over
+    the same passages, for trying its settings.
     """
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
@@ -74,7 +77,7 @@ def build(settings: Settings, *, embed_model: BaseEmbedding | None = None) -> As
 
     policy = Policy(frozenset(settings.access.everyone), settings.access.everyone_level)
     catalog = Catalog(database)
-    keyword = KeywordIndex(storage / "bm25", catalog)
+    keyword = KeywordIndex(keyword_folder or storage / "bm25", catalog)
     search = Search(catalog, chroma, keyword, collection_name)
     embedder = Once(lambda: embed_model or _embed_model(settings))
     reranker = Once(lambda: _reranker(settings))

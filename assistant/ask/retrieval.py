@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from assistant.access.principal import Principal
 from assistant.ask.events import Notice, Scores, Source, Standing
 from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
-from assistant.ask.standing import in_force_first, readable_successors, standings, with_standing
+from assistant.ask.standing import Later, in_force_first, readable_successors, standings, with_standing
 from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
 from assistant.index.search import Dense, Search
@@ -39,6 +39,19 @@ class Retrieved:
     similarity: float
     notices: tuple[Notice, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What both searches found for one asker's question, best first: all that `ranked` needs, whatever the weights."""
+
+    bm25: Mapping[str, float]
+    vector: Mapping[str, float]
+    passages: Mapping[str, Passage]
+    coverage: Mapping[str, float]
+    foreign: Collection[str]
+    later: Later
+    notices: tuple[Notice, ...] = ()
 
 
 class Retriever:
@@ -73,31 +86,17 @@ class Retriever:
         question = self.checked(question)
         top_n = top_n or self._settings.top_n
         timings: dict[str, float] = {}
-        classes = await asyncio.to_thread(self._catalog.classes)
-        permitted = self._policy.permitted(principal, classes)
-        bm25, vector, notices = await self._both(question, permitted, max(self._settings.candidates, top_n), timings)
-        start = perf_counter()
-        passages = await asyncio.to_thread(self._readable, principal, {**bm25, **vector})
-        # Before anything is weighed: what is best or worst among the forbidden must not move the others.
-        bm25, vector = _only(passages, bm25), _only(passages, vector)
-        timings["check"] = _ms(start)
-        start = perf_counter()
-        coverage = await asyncio.to_thread(self._coverage, question, passages)
-        fused = fuse(
-            {} if method == "vector" else bm25,
-            {} if method == "bm25" else vector,
-            coverage=coverage,
-            foreign=set() if method in ("bm25", "vector") or not vector else _foreign(question, passages),
-            bm25_weight=self._settings.weights.bm25,
-            vector_weight=self._settings.weights.vector,
+        candidates = await self.candidates(
+            question, principal, k=max(self._settings.candidates, top_n), timings=timings
         )
-        found = [Source(0, passages[key], score, Scores(bm25.get(key), vector.get(key))) for key, score in fused]
-        timings["fuse"] = _ms(start)
+        start = perf_counter()
+        found, notices = ranked(candidates, self._settings, method), candidates.notices
+        timings["fuse"] += _ms(start)
         if method == "reranked":
             found, failed = await self._rerank(question, found, timings)
             notices += failed
-        found, best = await asyncio.to_thread(self._in_force, principal, found, top_n, timings)
-        covered = max((coverage[source.passage.chunk] for source in best), default=0.0)
+        found, best = await asyncio.to_thread(self._in_force, found, candidates.later, top_n, timings)
+        covered = max((candidates.coverage[source.passage.chunk] for source in best), default=0.0)
         similarity = max((source.scores.vector for source in best if source.scores.vector is not None), default=0.0)
         return Retrieved(
             sources=best,
@@ -108,6 +107,26 @@ class Retriever:
             notices=notices,
             timings_ms=timings,
         )
+
+    async def candidates(
+        self, question: str, principal: Principal, *, k: int | None = None, timings: dict[str, float] | None = None
+    ) -> Candidates:
+        """What a ranking starts from: up to `k` passages of each search that the principal may read."""
+        timings = {} if timings is None else timings
+        classes = await asyncio.to_thread(self._catalog.classes)
+        permitted = self._policy.permitted(principal, classes)
+        bm25, vector, notices = await self._both(question, permitted, k or self._settings.candidates, timings)
+        start = perf_counter()
+        passages = await asyncio.to_thread(self._readable, principal, {**bm25, **vector})
+        documents = {passage.document for passage in passages.values()}
+        later = await asyncio.to_thread(readable_successors, self._catalog, self._policy, principal, documents)
+        timings["check"] = _ms(start)
+        start = perf_counter()
+        coverage = await asyncio.to_thread(self._coverage, question, passages)
+        foreign = _foreign(question, passages)
+        timings["fuse"] = _ms(start)
+        # Before anything is weighed: what is best or worst among the forbidden must not move the others.
+        return Candidates(_only(passages, bm25), _only(passages, vector), passages, coverage, foreign, later, notices)
 
     def checked(self, question: str) -> str:
         """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
@@ -191,12 +210,10 @@ class Retriever:
         return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
 
     def _in_force(
-        self, principal: Principal, found: list[Source], top_n: int, timings: dict[str, float]
+        self, found: list[Source], later: Later, top_n: int, timings: dict[str, float]
     ) -> tuple[list[Source], tuple[Source, ...]]:
         """All, the editions in force before those that they replace; and the best of them, numbered, with their dates."""
         start = perf_counter()
-        documents = {source.passage.document for source in found}
-        later = readable_successors(self._catalog, self._policy, principal, documents)
         found = in_force_first(found, later)
         best = with_standing(found[:top_n], self._catalog, later)
         timings["editions"] = _ms(start)
@@ -215,6 +232,24 @@ class Retriever:
         123 answerable ones; when either threshold alone decided (0.5 each), 18 and 20 were.
         """
         return coverage / self._settings.min_coverage + similarity / self._settings.min_similarity >= 1
+
+
+def ranked(candidates: Candidates, settings: Retrieval, method: str = "hybrid") -> list[Source]:
+    """All candidates by bm25, vector or both, best first. In memory: the evaluation tries other weights with it."""
+    bm25 = {} if method == "vector" else candidates.bm25
+    vector = {} if method == "bm25" else candidates.vector
+    fused = fuse(
+        bm25,
+        vector,
+        coverage=candidates.coverage,
+        foreign=candidates.foreign if bm25 and vector else (),
+        bm25_weight=settings.weights.bm25,
+        vector_weight=settings.weights.vector,
+    )
+    return [
+        Source(0, candidates.passages[key], score, Scores(candidates.bm25.get(key), candidates.vector.get(key)))
+        for key, score in fused
+    ]
 
 
 def _import_llama_index() -> None:
