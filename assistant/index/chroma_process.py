@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import ChromaUnavailable, ConfigError, StorageError
+from assistant.index.chroma_config import write_config
 from assistant.index.chroma_users import lock_file, replace_file, try_lock, unlock, unwritable
 
 if TYPE_CHECKING:
@@ -37,10 +38,9 @@ _BOOT = (
     "import fcntl, os, sys; "
     "fcntl.flock(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX | fcntl.LOCK_NB); "
     "sys.path.append(sys.argv[2]); import chromadb_rust_bindings as binding; "
-    "binding.cli(['chroma', *sys.argv[3:]])"
+    "binding.cli(['chroma', *sys.argv[3:5]])"
 )
-_LOG_BYTES = 5_000_000
-_STOP_SECONDS, _PORT_SECONDS = 5.0, 1.0
+_LOG_BYTES, _STOP_SECONDS, _PORT_SECONDS = 5_000_000, 5.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class ChromaProcess:
             raise ConfigError("chroma.mode: managed needs Linux or macOS; run Chroma yourself and set mode: server")
         self.storage = Path(os.path.realpath(storage))  # one name for the folder, however it was written
         self.store = self.storage / "chroma"
-        self.run = self.storage / "run"
-        self.log = self.storage / "logs" / "chroma.log"
+        self.run, self.log = self.storage / "run", self.storage / "logs" / "chroma.log"
         self._state = self.run / "chroma.json"
         self._lock = self.run / "chroma-server.lock"
         self._marker = self.store / "VERSION.assistant"
@@ -211,7 +210,8 @@ class ChromaProcess:
         # CHROMA_*, OTEL_* and RUST_* of the caller must not change the server; its INFO level writes 1 KB a query.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHROMA_", "OTEL_", "RUST_"))}
         command = [sys.executable, "-I", "-c", _BOOT, str(self._lock), str(Path(binding.origin).parent.parent)]
-        command += ["run", "--path", str(self.store), "--host", self._host, "--port", str(port)]
+        command += ["run", str(write_config(self.run, self.store, self._host, port))]
+        command += ["--path", str(self.store), "--host", self._host, "--port", str(port)]  # what it is known by
         try:
             if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
                 self.log.replace(self.log.with_name("chroma.log.1"))

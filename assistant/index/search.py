@@ -17,6 +17,7 @@ from assistant.index.keyword import KeywordIndex
 
 if TYPE_CHECKING:
     from assistant.index.keyword_retriever import KeywordRetriever
+    from assistant.parts.chroma_http import ChromaQueries
     from assistant.parts.vector_stores import ClassVectorStore
 
 _PARALLEL = 8  # queries to Chroma side by side: measured best at 4 to 8
@@ -47,6 +48,7 @@ class Search:
         self._keyword = keyword
         self._collection_name = collection_name
         self._stores: dict[str, ClassVectorStore] = {}
+        self._queries: ChromaQueries | None = None
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="chroma")
         self._lock = threading.Lock()  # over what follows; never held while waiting
         self._limit = _START_SECONDS
@@ -69,8 +71,11 @@ class Search:
 
         Raises `ChromaUnavailable` at the deadline at the latest, and at once while another question's failure is new.
         """
+        from assistant.parts.chroma_http import request_of
+
         names = {self._collection_name(number): number for number in sorted(class_ids)}
-        parts = self._ask(names, vector, k)
+        request = request_of(vector, k)
+        parts = self._ask(names, request)
         is_whole = True
         for again in (True, False):
             gone = {name for name, part in parts.items() if part is None}
@@ -78,15 +83,15 @@ class Search:
             if not gone or not self._catalog.has_lost_vectors([names[name] for name in gone], gone):
                 break
             if again:  # it may have been made meanwhile
-                parts |= self._ask(gone, vector, k)
+                parts |= self._ask(gone, request)
             else:
                 is_whole = False
         pairs = (pair for part in parts.values() for pair in part or [])
         return Dense(dict(heapq.nlargest(k, pairs, key=lambda pair: pair[1])), is_whole)
 
-    def _ask(self, names: Collection[str], vector: list[float], k: int) -> dict[str, _Part]:
+    def _ask(self, names: Collection[str], request: bytes) -> dict[str, _Part]:
         limit = self._checked_limit()
-        asked = {name: self._pool.submit(self._query, name, vector, k) for name in names}
+        asked = {name: self._pool.submit(self._query, name, request) for name in names}
         late = {future for future in wait(asked.values(), limit).not_done if not future.cancel()}
         try:
             if late or any(future.cancelled() for future in asked.values()):
@@ -116,16 +121,16 @@ class Search:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._queries:
+            self._queries.close()
 
-    def _query(self, name: str, vector: list[float], k: int) -> _Part:
+    def _query(self, name: str, request: bytes) -> _Part:
         import httpx
         from chromadb.errors import ChromaError, NotFoundError
-        from llama_index.core.vector_stores.types import VectorStoreQuery
 
-        query = VectorStoreQuery(query_embedding=vector, similarity_top_k=k)
         for attempt in (1, 2):
             try:
-                found = self._store(name).query(query)
+                return self._store(name).nearest(request)
             except NotFoundError:
                 self._stores.pop(name, None)  # the collection was made anew, or the server was restarted elsewhere
                 if attempt == 2:
@@ -134,16 +139,18 @@ class Search:
                 self._stores.clear()
                 if attempt == 2:
                     raise ChromaUnavailable(f"the vector store failed: {error}; see `assistant doctor`") from error
-            else:
-                return list(zip(found.ids or [], found.similarities or [], strict=True))
         return None
 
     def _store(self, name: str) -> ClassVectorStore:
+        from assistant.parts.chroma_http import ChromaQueries
         from assistant.parts.vector_stores import ClassVectorStore
 
         client = self._chroma.client(QUESTION_SECONDS)
-        if name not in self._stores:
-            self._stores[name] = ClassVectorStore(
-                chroma_collection=client.get_collection(name, embedding_function=None)
-            )
-        return self._stores[name]
+        store = self._stores.get(name)
+        if store is None:
+            collection = client.get_collection(name, embedding_function=None)
+            server = collection._client
+            if self._queries is None or self._queries.server is not server:
+                self._queries = ChromaQueries(server)
+            store = self._stores[name] = ClassVectorStore.over(collection, self._queries)
+        return store
