@@ -93,6 +93,8 @@ class Reranker(Block):
 class FusionWeights(Block):
     bm25: float = Field(default=1.0, ge=0, description="Weight of the keyword score.")
     vector: float = Field(default=1.6, ge=0, description="Weight of the cosine similarity.")
+    title: float = Field(default=0.75, ge=0, description="Weight of the question's words in the document's title.")
+    proximity: float = Field(default=0.2, ge=0, description="Weight of the question's words being near each other.")
 
 
 class Retrieval(Block):
@@ -111,6 +113,9 @@ class Retrieval(Block):
         default=0.63,
         gt=0,
         description="Cosine that is enough without any of the words; shares of both thresholds add up.",
+    )
+    glossary: Path | None = Field(
+        default=Path("configs/glossary.yaml"), description="The company's synonyms: a YAML list of groups of phrases."
     )
     max_question_chars: PositiveInt = Field(default=4000, description="A longer question is refused with a sentence.")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assistant.ask.retrieval import Retriever
     from assistant.ask.service import AskService
     from assistant.index.consistency import Consistency
+    from assistant.index.glossary import Glossary
     from assistant.index.keyword import KeywordIndex
     from assistant.index.search import Search
     from assistant.index.vector_cache import VectorCache
@@ -78,7 +79,7 @@ def build(
     policy = Policy(frozenset(settings.access.everyone), settings.access.everyone_level)
     catalog = Catalog(database)
     keyword = KeywordIndex(keyword_folder or storage / "bm25", catalog)
-    search = Search(catalog, chroma, keyword, collection_name)
+    search = Search(catalog, chroma, keyword, collection_name, _glossary(settings))
     embedder = Once(lambda: embed_model or _embed_model(settings))
     reranker = Once(lambda: _reranker(settings))
     retriever = _retriever(settings, catalog, search, policy, embedder, reranker)
@@ -157,6 +158,14 @@ def _chroma(settings: Settings, storage: Path) -> ChromaServer:
         ssl=chroma.ssl,
         headers=headers,
     )
+
+
+def _glossary(settings: Settings) -> Glossary:
+    from assistant import resources
+    from assistant.index.glossary import Glossary, read_glossary
+
+    name = settings.retrieval.glossary
+    return read_glossary(resources.require(name, "retrieval.glossary:")) if name else Glossary()
 
 
 def _served(settings: Settings) -> list[Llm]:

@@ -16,6 +16,7 @@ NoticeKind = Literal[
     "uncited",  # the model's answer names no passage
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
+    "read_as",  # a word that no document has was taken for another spelling
     "keyword_only",  # the vector store is down: found by words alone
 ]
 

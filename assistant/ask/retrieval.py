@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from assistant.ask.language import language_of
 from assistant.ask.standing import Later, in_force_first, readable_successors, standings, with_standing
 from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
+from assistant.index.evidence import Evidence
 from assistant.index.search import Dense, Search
-from assistant.index.words import words
+from assistant.index.terms import Term, read_as
 from assistant.settings import Reranker, Retrieval
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Candidates:
     bm25: Mapping[str, float]
     vector: Mapping[str, float]
     passages: Mapping[str, Passage]
-    coverage: Mapping[str, float]
+    evidence: Mapping[str, Evidence]
     foreign: Collection[str]
     later: Later
     notices: tuple[Notice, ...] = ()
@@ -96,7 +97,7 @@ class Retriever:
             found, failed = await self._rerank(question, found, timings)
             notices += failed
         found, best = await asyncio.to_thread(self._in_force, found, candidates.later, top_n, timings)
-        covered = max((candidates.coverage[source.passage.chunk] for source in best), default=0.0)
+        covered = max((candidates.evidence[source.passage.chunk].coverage for source in best), default=0.0)
         similarity = max((source.scores.vector for source in best if source.scores.vector is not None), default=0.0)
         return Retrieved(
             sources=best,
@@ -115,18 +116,22 @@ class Retriever:
         timings = {} if timings is None else timings
         classes = await asyncio.to_thread(self._catalog.classes)
         permitted = self._policy.permitted(principal, classes)
-        bm25, vector, notices = await self._both(question, permitted, k or self._settings.candidates, timings)
+        terms = await asyncio.to_thread(self._search.terms, question, permitted)
+        k = k or self._settings.candidates
+        bm25, vector, notices = await self._both(question, terms, permitted, k, timings)
         start = perf_counter()
         passages = await asyncio.to_thread(self._readable, principal, {**bm25, **vector})
         documents = {passage.document for passage in passages.values()}
         later = await asyncio.to_thread(readable_successors, self._catalog, self._policy, principal, documents)
         timings["check"] = _ms(start)
         start = perf_counter()
-        coverage = await asyncio.to_thread(self._coverage, question, passages)
+        evidence = await asyncio.to_thread(self._search.keyword_retriever().evidence, terms, passages)
         foreign = _foreign(question, passages)
         timings["fuse"] = _ms(start)
+        if other := read_as(terms):
+            notices += (Notice("read_as", other),)
         # Before anything is weighed: what is best or worst among the forbidden must not move the others.
-        return Candidates(_only(passages, bm25), _only(passages, vector), passages, coverage, foreign, later, notices)
+        return Candidates(_only(passages, bm25), _only(passages, vector), passages, evidence, foreign, later, notices)
 
     def checked(self, question: str) -> str:
         """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
@@ -147,13 +152,18 @@ class Retriever:
         return standings([document], self._catalog, later).get(document, Standing())
 
     async def _both(
-        self, question: str, permitted: frozenset[int], k: int, timings: dict[str, float]
+        self,
+        question: str,
+        terms: Sequence[Term],
+        permitted: frozenset[int],
+        k: int,
+        timings: dict[str, float],
     ) -> tuple[dict[str, float], dict[str, float], tuple[Notice, ...]]:
         """Sparse and dense side by side; without the vector store words alone must do, and it is said."""
 
         async def sparse() -> dict[str, float]:
             start = perf_counter()
-            found = await asyncio.to_thread(self._search.sparse, question, permitted, k)
+            found = await asyncio.to_thread(self._search.sparse, terms, permitted, k)
             timings["sparse"] = _ms(start)
             return found
 
@@ -219,12 +229,6 @@ class Retriever:
         timings["editions"] = _ms(start)
         return found, tuple(replace(source, n=number) for number, source in enumerate(best, start=1))
 
-    def _coverage(self, question: str, passages: Mapping[str, Passage]) -> dict[str, float]:
-        """How much of the question each passage has: the share of its words, weighted by their rarity."""
-        rarity = self._search.keyword_retriever().rarity(sorted(set(words(question))))
-        total = sum(rarity.values()) or 1.0
-        return {key: _covered(passage, rarity) / total for key, passage in passages.items()}
-
     def _is_enough(self, coverage: float, similarity: float) -> bool:
         """Words and meaning add up: a little of both is enough, as is one of them alone at its threshold.
 
@@ -236,19 +240,16 @@ class Retriever:
 
 def ranked(candidates: Candidates, settings: Retrieval, method: str = "hybrid") -> list[Source]:
     """All candidates by bm25, vector or both, best first. In memory: the evaluation tries other weights with it."""
-    bm25 = {} if method == "vector" else candidates.bm25
-    vector = {} if method == "bm25" else candidates.vector
-    fused = fuse(
-        bm25,
-        vector,
-        coverage=candidates.coverage,
-        foreign=candidates.foreign if bm25 and vector else (),
-        bm25_weight=settings.weights.bm25,
-        vector_weight=settings.weights.vector,
-    )
+    if method in ("bm25", "vector"):
+        alone = candidates.bm25 if method == "bm25" else candidates.vector
+        scores = sorted(alone.items(), key=lambda pair: (-pair[1], pair[0]))
+    else:
+        scores = fuse(
+            candidates.bm25, candidates.vector, candidates.evidence, settings.weights, foreign=candidates.foreign
+        )
     return [
         Source(0, candidates.passages[key], score, Scores(candidates.bm25.get(key), candidates.vector.get(key)))
-        for key, score in fused
+        for key, score in scores
     ]
 
 
@@ -265,11 +266,6 @@ def _foreign(question: str, passages: Mapping[str, Passage]) -> set[str]:
     """The passages in another language than the question."""
     language = language_of(question)
     return {key for key, passage in passages.items() if language_of(passage.text) != language}
-
-
-def _covered(passage: Passage, rarity: Mapping[str, float]) -> float:
-    present = set(words(passage.indexed_text))
-    return sum(weight for word, weight in rarity.items() if word in present)
 
 
 def _ms(start: float) -> float:

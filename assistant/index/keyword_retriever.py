@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.retrievers.bm25 import BM25Retriever
 from numpy.typing import NDArray
 
-from assistant.index.catalog import Catalog
+from assistant.index.catalog import Catalog, Passage
+from assistant.index.evidence import Evidence, evidence
+from assistant.index.spelling import Vocabulary, by_letter
+from assistant.index.terms import Term
 from assistant.index.words import words
 
 # What opening a folder that is gone, cut short or of other content raises.
@@ -33,40 +37,99 @@ class KeywordRetriever(BM25Retriever):
     """
 
     def __init__(
-        self, *, bm25: bm25s.BM25, chunks: NDArray[np.bytes_], classes: NDArray[np.int32], store: str, version: int
+        self,
+        *,
+        bm25: bm25s.BM25,
+        chunks: NDArray[np.bytes_],
+        classes: NDArray[np.int32],
+        tokens: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        store: str,
+        version: int,
     ) -> None:
         super().__init__(existing_bm25=bm25, similarity_top_k=1, callback_manager=CallbackManager([]))
+        self._spellings: dict[str, list[str]] = {}
+        self._tokens = tokens
+        self._offsets = offsets
         self.chunks = chunks
         self.classes = classes
         self.store = store
         self.version = version
         self._masks: dict[frozenset[int], NDArray[np.bool_]] = {}
 
-    def scores(self, question: str, class_ids: frozenset[int]) -> Scores:
-        """BM25 score of every chunk, in the order of `chunks`; 0 outside the permitted classes."""
-        found = self.bm25.get_tokens_ids(words(question))
+    def scores(self, asked: Sequence[str], class_ids: frozenset[int]) -> Scores:
+        """BM25 score of every chunk for those words, in the order of `chunks`; 0 outside the permitted classes."""
+        found = self.bm25.get_tokens_ids(list(asked))
         if not found or not class_ids:
             return np.zeros(len(self.chunks), dtype=np.float32)
         scores: Scores = self.bm25.get_scores_from_ids(found)
         scores *= self._mask(class_ids)
         return scores
 
-    def search(self, question: str, class_ids: frozenset[int], k: int) -> dict[str, float]:
-        """The best `k` permitted chunks that share a word with the question: chunk id → score, best first."""
-        scores = self.scores(question, class_ids)
+    def search(self, asked: Sequence[str], class_ids: frozenset[int], k: int) -> dict[str, float]:
+        """The best `k` permitted chunks that have one of the words: chunk id → score, best first."""
+        scores = self.scores(asked, class_ids)
         k = min(k, len(scores))
         best = np.argpartition(-scores, k - 1)[:k] if k else np.array([], dtype=np.int64)
         best = best[np.argsort(-scores[best], kind="stable")]
         return {self.chunks[number].decode(): float(scores[number]) for number in best if scores[number] > 0}
 
+    def vocabulary(self, class_ids: frozenset[int]) -> Vocabulary:
+        """The words of the passages of those classes."""
+        mask = self._mask(class_ids)
+        return Vocabulary(
+            numbers=self.bm25.vocab_dict,
+            count=self._having,
+            rarity_of=self._rarity,
+            is_visible=lambda word: bool(mask[self._postings(word)].any()),
+            by_letter=self._by_letter,
+        )
+
+    def evidence(self, terms: Sequence[Term], passages: Mapping[str, Passage]) -> dict[str, Evidence]:
+        """What else speaks for each passage; one that this index does not have yet is cut into words here."""
+        found = evidence(
+            terms,
+            self.bm25.vocab_dict,
+            self.rarity,
+            [self._words_of(passage) for passage in passages.values()],
+            [passage.title for passage in passages.values()],
+        )
+        return dict(zip(passages, found, strict=True))
+
     def rarity(self, tokens: Sequence[str]) -> dict[str, float]:
         """Inverse document frequency of each word (Robertson-Spärck Jones, as Lucene has it)."""
-        offsets, total = self.bm25.scores["indptr"], len(self.chunks)
-        counts = {}
-        for token in tokens:
-            number = self.bm25.vocab_dict.get(token)
-            counts[token] = 0 if number is None else int(offsets[number + 1] - offsets[number])
-        return {token: float(np.log(1 + (total - n + 0.5) / (n + 0.5))) for token, n in counts.items()}
+        return {token: self._rarity(self._having(token)) for token in tokens}
+
+    def _having(self, word: str) -> int:
+        """How many chunks have it."""
+        return len(self._postings(word))
+
+    def _postings(self, word: str) -> NDArray[np.integer]:
+        """The rows of the chunks that have it."""
+        number = self.bm25.vocab_dict.get(word)
+        if number is None:
+            return np.array([], dtype=np.int64)
+        start, end = self.bm25.scores["indptr"][number : number + 2]
+        postings: NDArray[np.integer] = self.bm25.scores["indices"][start:end]
+        return postings
+
+    def _by_letter(self) -> dict[str, list[str]]:
+        """Made at the first unknown word, once."""
+        if not self._spellings:
+            self._spellings = by_letter(self.bm25.vocab_dict)
+        return self._spellings
+
+    def _rarity(self, having: int) -> float:
+        return math.log(1 + (len(self.chunks) - having + 0.5) / (having + 0.5))
+
+    def _words_of(self, passage: Passage) -> NDArray[np.integer]:
+        """The numbers of its words in their order; -1 for one that the index does not know."""
+        key = passage.chunk.encode()
+        row = int(np.searchsorted(self.chunks, key))
+        if row < len(self.chunks) and self.chunks[row] == key:
+            return self._tokens[self._offsets[row] : self._offsets[row + 1]]
+        numbers = self.bm25.vocab_dict
+        return np.array([numbers.get(word, -1) for word in words(passage.indexed_text)], dtype=np.int64)
 
     def _mask(self, class_ids: frozenset[int]) -> NDArray[np.bool_]:
         mask = self._masks.get(class_ids)
@@ -176,8 +239,20 @@ def load(folder: Path) -> KeywordRetriever:
     options: dict[str, Any] = {"mmap_mode": "r", "allow_pickle": False}
     chunks = np.load(folder / "chunks.npy", **options)
     classes = np.load(folder / "classes.npy", **options)
+    tokens = np.load(folder / "tokens.npy", **options)
+    offsets = np.load(folder / "offsets.npy", **options)
     bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False) if len(chunks) else index_words([])
     if len(chunks) != len(classes) or (len(chunks) and len(chunks) != bm25.scores["num_docs"]):
         raise ValueError(f"the files in {folder} are not of one index")
+    if len(offsets) != len(chunks) + 1 or offsets[-1] != len(tokens):
+        raise ValueError(f"the words in {folder} are not of its chunks")
     store, version, _ = folder.name.split("-")
-    return KeywordRetriever(bm25=bm25, chunks=chunks, classes=classes, store=store, version=int(version))
+    return KeywordRetriever(
+        bm25=bm25,
+        chunks=chunks,
+        classes=classes,
+        tokens=tokens,
+        offsets=offsets,
+        store=store,
+        version=int(version),
+    )

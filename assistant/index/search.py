@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from assistant.errors import ChromaUnavailable, IndexNotReady
 from assistant.index.catalog import Catalog
 from assistant.index.chroma_server import QUESTION_SECONDS, ChromaServer
+from assistant.index.glossary import Glossary
 from assistant.index.keyword import KeywordIndex
+from assistant.index.terms import Term, searched, terms
 
 if TYPE_CHECKING:
     from assistant.index.keyword_retriever import KeywordRetriever
@@ -41,12 +43,18 @@ class Search:
     """Finds chunk ids by words and by vectors."""
 
     def __init__(
-        self, catalog: Catalog, chroma: ChromaServer, keyword: KeywordIndex, collection_name: Callable[[int], str]
+        self,
+        catalog: Catalog,
+        chroma: ChromaServer,
+        keyword: KeywordIndex,
+        collection_name: Callable[[int], str],
+        glossary: Glossary,
     ) -> None:
         self._catalog = catalog
         self._chroma = chroma
         self._keyword = keyword
         self._collection_name = collection_name
+        self._glossary = glossary
         self._stores: dict[str, ClassVectorStore] = {}
         self._queries: ChromaQueries | None = None
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="chroma")
@@ -62,9 +70,13 @@ class Search:
             raise IndexNotReady("no documents have been loaded yet: run `assistant ingest`")
         return found
 
-    def sparse(self, question: str, class_ids: frozenset[int], k: int) -> dict[str, float]:
+    def terms(self, question: str, class_ids: frozenset[int]) -> tuple[Term, ...]:
+        """What the question names, in the words of the permitted classes. Raises `IndexNotReady`."""
+        return terms(question, self.keyword_retriever().vocabulary(class_ids), self._glossary)
+
+    def sparse(self, terms: Sequence[Term], class_ids: frozenset[int], k: int) -> dict[str, float]:
         """Chunk id → BM25 score, best first."""
-        return self.keyword_retriever().search(question, class_ids, k)
+        return self.keyword_retriever().search(searched(terms), class_ids, k)
 
     def dense(self, vector: list[float], class_ids: frozenset[int], k: int) -> Dense:
         """The nearest chunks of every permitted collection, which are asked side by side.

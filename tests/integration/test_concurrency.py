@@ -18,6 +18,7 @@ import pytest
 
 from assistant.access.principal import AccessClass, Principal
 from assistant.index.keyword import KeywordIndex
+from assistant.index.words import words
 from assistant.wiring import build
 from tests.integration import company
 from tests.integration.company import HR, SALES, STAFF, Site
@@ -113,7 +114,7 @@ def test_opening_the_index_while_it_is_replaced(site: Site) -> None:
         while not done.is_set():
             index = KeywordIndex(folder, catalog).current()
             assert index is not None
-            assert index.search("отпуск", frozenset(catalog.classes()), 3)
+            assert index.search(words("отпуск"), frozenset(catalog.classes()), 3)
             opened += 1
         return opened
 

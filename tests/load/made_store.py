@@ -32,7 +32,10 @@ from assistant.wiring import build
 DIMENSIONS, LATENT = 512, 64
 TOPICS, VOCABULARY, TOPIC_WORDS = 400, 60_000, 1_500
 WORDS_IN_CHUNK, CHUNKS_IN_DOCUMENT = 150, 10
-STOP_WORDS = {"ru": "и в на не что с по для из от или при как это".split(), "en": "the of and to in a is for or on".split()}
+STOP_WORDS = {
+    "ru": "и в на не что с по для из от или при как это".split(),
+    "en": "the of and to in a is for or on".split(),
+}
 SYLLABLES = {
     "ru": [first + second for first in "бвгдклмнпрст" for second in "аеиоу"],
     "en": [first + second for first in "bcdfglmnprst" for second in "aeiou"],

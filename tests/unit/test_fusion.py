@@ -1,4 +1,4 @@
-"""Fusion: a weighted sum of normalised scores."""
+"""Fusion: a weighted sum of normalised scores and of what else speaks for a passage."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Mapping
 import pytest
 
 from assistant.ask.fusion import fuse
+from assistant.index.evidence import Evidence
+from assistant.settings import FusionWeights
 
 
 def whole(
     bm25: Mapping[str, float], vector: Mapping[str, float], *, bm25_weight: float = 1.0, vector_weight: float = 1.0
 ) -> list[tuple[str, float]]:
     """Every passage has all the words."""
-    coverage = dict.fromkeys({**bm25, **vector}, 1.0)
-    return fuse(bm25, vector, coverage=coverage, bm25_weight=bm25_weight, vector_weight=vector_weight)
+    evidence = dict.fromkeys({**bm25, **vector}, Evidence(coverage=1.0))
+    return fuse(bm25, vector, evidence, FusionWeights(bm25=bm25_weight, vector=vector_weight))
 
 
 def test_the_sum_is_weighted_and_bm25_is_divided_by_its_best() -> None:
@@ -40,20 +42,25 @@ def test_the_size_of_bm25_scores_does_not_matter() -> None:
 
 
 def test_the_best_of_the_passages_that_have_few_of_the_words_counts_little() -> None:
-    found = fuse(
-        {"a": 3.0, "b": 1.5}, {"m": 0.4}, coverage={"a": 0.2, "b": 0.1, "m": 0.0}, bm25_weight=1.0, vector_weight=1.0
-    )
+    evidence = {"a": Evidence(coverage=0.2), "b": Evidence(coverage=0.1), "m": Evidence()}
+    found = fuse({"a": 3.0, "b": 1.5}, {"m": 0.4}, evidence, FusionWeights(vector=1.0))
     assert dict(found) == {"a": pytest.approx(0.6), "b": pytest.approx(0.45), "m": pytest.approx(0.4)}
 
 
-def test_a_passage_that_is_gone_has_no_coverage() -> None:
-    assert fuse({"a": 3.0}, {}, coverage={}, bm25_weight=1.0, vector_weight=1.0) == [("a", 0.0)]
+def test_a_title_that_the_question_names_and_near_words_count() -> None:
+    evidence = {"a": Evidence(1.0), "b": Evidence(1.0, title=1.0), "c": Evidence(1.0, proximity=0.5)}
+    found = fuse(dict.fromkeys("abc", 2.0), {}, evidence, FusionWeights(title=0.5, proximity=0.4))
+    assert found == [("b", pytest.approx(1.5)), ("c", pytest.approx(1.2)), ("a", pytest.approx(1.0))]
+
+
+def test_a_passage_of_which_nothing_is_known_counts_by_its_cosine() -> None:
+    assert fuse({"a": 3.0}, {}, {}, FusionWeights()) == [("a", 0.0)]
 
 
 def test_a_passage_in_another_language_has_a_part_of_the_keyword_score_and_never_more_than_all() -> None:
-    vector = {"a": 0.0, "b": 0.0}
-    coverage = {"a": 1.0, "b": 0.0}
-    found = fuse({"a": 5.0}, vector, coverage=coverage, foreign={"a", "b"}, bm25_weight=2.0, vector_weight=1.0)
+    evidence = {"a": Evidence(coverage=1.0), "b": Evidence()}
+    weights = FusionWeights(bm25=2.0, vector=1.0)
+    found = fuse({"a": 5.0}, {"a": 0.0, "b": 0.0}, evidence, weights, foreign={"a", "b"})
     assert found == [("a", pytest.approx(2.0)), ("b", pytest.approx(0.4))]
 
 

@@ -33,7 +33,7 @@ def filled(folder: Path, word: str) -> Catalog:
 def found(index: KeywordIndex, word: str) -> list[str]:
     retriever = index.current()
     assert retriever is not None
-    return list(retriever.search(word, frozenset({1}), 3))
+    return list(retriever.search(words(word), frozenset({1}), 3))
 
 
 def current(folder: Path) -> Path:
@@ -137,8 +137,8 @@ def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
     assert fresh is not None
     library = keyword_retriever.index_words([words(text) for text in ("zebra", *texts)])
     for question in ("zebra", "gnu", "okapi zebra", "lion"):
-        scores = ours.scores(question, frozenset({1, number}))
-        assert scores.tolist() == fresh.scores(question, frozenset({1, number})).tolist()
+        scores = ours.scores(words(question), frozenset({1, number}))
+        assert scores.tolist() == fresh.scores(words(question), frozenset({1, number})).tolist()
         asked = library.get_tokens_ids(words(question))
         expected = library.get_scores_from_ids(asked) if asked else [0, 0, 0]
         assert scores == pytest.approx(expected, abs=1e-6)

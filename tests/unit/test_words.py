@@ -78,3 +78,27 @@ def test_stemming_from_many_threads_gives_the_same() -> None:
     expected = words(text)
     with ThreadPoolExecutor(8) as threads:
         assert all(found == expected for found in threads.map(words, [text] * 32))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ISO-27001", ["iso", "27001", "iso-27001"]),
+        ("пункт 4.2", [*words("пункт"), "4", "2", "4.2"]),
+        ("ivan@corp.example", ["ivan", "corp", "exampl", "ivan@corp.example"]),
+        ("FY2019", ["fy2019", "fy", "2019"]),
+        ("VPN-клиент", ["vpn", *words("клиент")]),
+        ("G1", ["g1"]),
+    ],
+)
+def test_codes_are_found_whole_and_by_their_parts(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+def test_stress_marks_are_no_letters() -> None:
+    assert words("госуда́рство") == words("государство")
+
+
+def test_lemmas_bring_together_what_stems_do_not() -> None:
+    assert words("людей") == words("человек")
+    assert words("шёл") == words("идти")
