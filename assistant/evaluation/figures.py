@@ -24,8 +24,10 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     parts = {name: _methods(part) for name, part in spoken.items()}
     used = configured(whole)
     times = [outcome.milliseconds for outcome in outcomes]
+    means = dict(whole[used])
+    bounds = means.pop("intervals")
     return {
-        **whole[used],
+        **means,
         "by_language": {name: {"questions": len(spoken[name]), **part[used]} for name, part in parts.items()},
         "by_method": {
             method: whole[method] | {"by_language": {name: _main(part[method]) for name, part in parts.items()}}
@@ -36,6 +38,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "refusal": refusal((outcome.is_answerable, not outcome.found.answerable) for outcome in outcomes),
         "p50_ms": _rounded(percentile(times, 0.50)),
         "p95_ms": _rounded(percentile(times, 0.95)),
+        "intervals": bounds,
         "hybrid_minus_bm25": _gain(asked),
         "missed": [_missed(outcome, used) for outcome in asked if not outcome.scores[used]["hit@5"]],
         "false_refusals": [_missed(outcome, used) for outcome in asked if not outcome.found.answerable],

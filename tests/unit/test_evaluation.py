@@ -20,7 +20,7 @@ PASSAGE = {"id": "a", "title": "Дом", "text": "Ключ под коврико
 
 
 def write_set(folder: Path, *, questions: list[Any], corpus: list[Any] | None = None) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, lines in (("questions.jsonl", questions), ("corpus.jsonl", corpus)):
         if lines is not None:
             texts = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
