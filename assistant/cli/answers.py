@@ -1,10 +1,9 @@
-"""`assistant search`, `ask` and `eval`."""
+"""`assistant search` and `ask`."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +22,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def register(app: typer.Typer) -> None:
     app.command("search")(search)
     app.command("ask")(ask)
-    app.command("eval")(evaluate)
 
 
 def search(
@@ -94,18 +92,3 @@ async def _ask(assistant: Assistant, question: str, principal: Principal, *, qui
                     print("\n")
                 return event
     raise AssertionError("an answer ends with Finished")
-
-
-def evaluate(
-    context: typer.Context,
-    dataset: Annotated[Path, typer.Argument(help="Folder with questions.jsonl, and corpus.jsonl if it has its own.")],
-    as_json: Json = False,
-) -> None:
-    """Measure retrieval and refusals on a labelled set. Example: `assistant eval data/eval`"""
-    from assistant.evaluation.run import evaluate_dataset, print_result
-
-    result = evaluate_dataset(of(context).settings(), dataset)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, serving, users, watching
+from assistant.cli import answers, doctor, documents, evaluation, serving, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 documents.register(app)
 watching.register(app)
 answers.register(app)
+evaluation.register(app)
 serving.register(app)
 doctor.register(app)
 users.register(app)

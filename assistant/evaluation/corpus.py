@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assistant.access.principal import AccessClass
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, DocumentError
 from assistant.evaluation.datasets import CORPUS, CorpusDocument, Dataset
 from assistant.settings import Chroma, Database, Settings, Storage
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
+    from assistant.evaluation.progress import Advance
     from assistant.ingest.progress import Progress
     from assistant.ingest.sources import SourceItem
 
@@ -59,6 +61,18 @@ def index(assistant: Assistant, dataset: Dataset, progress: Progress | None = No
         "failed": [{"path": failure.path, "error": failure.error} for failure in report.failed],
         "seconds": round(report.seconds, 3),
     }
+
+
+def by_files(advance: Advance | None) -> Progress | None:
+    """What an ingest reports, as done and total."""
+    return None if advance is None else lambda state: advance(state.files, state.total)
+
+
+def refuse_failures(failed: Sequence[Mapping[str, str]]) -> None:
+    """Raises `DocumentError`: a search over a part of the corpus would choose settings for another one."""
+    if failed:
+        first = failed[0]
+        raise DocumentError(f"{len(failed)} documents could not be indexed, first {first['path']}: {first['error']}")
 
 
 def _item(document: CorpusDocument) -> SourceItem:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -62,6 +63,36 @@ class Dataset:
     folder: Path
     questions: list[Question]
     corpus: list[CorpusDocument] | None
+    corpus_hash: str | None = None
+
+    def sampled(self, count: int | None) -> Dataset:
+        """With `count` of the questions: the same ones at every call, and those of a smaller sample among them."""
+        if count is None or count >= len(self.questions):
+            return self
+        chosen = {one.id for one in sorted(self.questions, key=lambda one: _hash("sample", one.id))[:count]}
+        return replace(self, questions=[one for one in self.questions if one.id in chosen])
+
+
+def is_for_choosing(question: Question) -> bool:
+    """Half of the questions, by a hash of the id: settings are chosen on them and reported on the others."""
+    return int(_hash("half", question.id), 16) % 2 == 0
+
+
+def fingerprint(question: Question) -> str:
+    """Of what is asked and what is right: two results may be compared on questions where it is the same."""
+    return _hash(question.text, *(f"{key}\t{gain}" for key, gain in sorted(question.gold.items())))[:12]
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def sets_in(folder: Path) -> list[Path]:
+    """The folders of the sets in a folder, by name; empty when it is a set itself, or nothing of the kind."""
+    found = resources.locate(folder)
+    if found is None or (found / QUESTIONS).is_file():
+        return []
+    return sorted(path.parent for path in found.glob(f"*/{QUESTIONS}"))
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -70,10 +101,11 @@ def read_dataset(folder: Path) -> Dataset:
     if found is None or not (found / QUESTIONS).is_file():
         raise ConfigError(f"{folder} is not a labelled set: give a folder that holds {QUESTIONS}")
     found = found.resolve()
-    corpus = None
+    corpus, corpus_hash = None, None
     if (found / CORPUS).exists():
         lines = list(_lines(found / CORPUS, _CorpusLine))
         corpus = [CorpusDocument(line.id, " ".join(line.title.split()), line.text) for _, line in lines]
+        corpus_hash = _hash(*(f"{one.id}\t{one.title}\t{one.text}" for one in corpus))[:12]
     known = {document.id for document in corpus} if corpus is not None else None
     questions = []
     for place, line in _lines(found / QUESTIONS, _QuestionLine):
@@ -82,7 +114,7 @@ def read_dataset(folder: Path) -> Dataset:
             raise DocumentError(f"{place}: gold '{strange[0]}' is not in {CORPUS}: correct the id or add the document")
         gold = {key: line.rel.get(key, 1) for key in line.gold}
         questions.append(Question(line.id, line.question, line.lang or language_of(line.question), gold))
-    return Dataset(found.name, found, questions, corpus)
+    return Dataset(found.name, found, questions, corpus, corpus_hash)
 
 
 LineT = TypeVar("LineT", bound=_Line)

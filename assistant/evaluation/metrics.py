@@ -10,17 +10,28 @@ METRICS = ("hit@1", "hit@5", "mrr@10", "ndcg@10", "recall@20")
 
 
 def score(ranking: Sequence[str], gold: Mapping[str, float]) -> dict[str, float]:
-    """Each of `METRICS` for one question; `ranking` has every document once, `gold` at least one, with its gain."""
-    places = [place for place, document in enumerate(ranking, start=1) if document in gold]
-    first = places[0] if places else len(ranking) + 1_000
-    gains = [gold.get(document, 0.0) for document in ranking[:10]]
-    return {
-        "hit@1": float(first <= 1),
-        "hit@5": float(first <= 5),
-        "mrr@10": 1 / first if first <= 10 else 0.0,
-        "ndcg@10": _discounted(gains) / _discounted(sorted(gold.values(), reverse=True)[:10]),
-        "recall@20": sum(place <= 20 for place in places) / len(gold),
+    """Each of `METRICS` for one question; `ranking` has every document once, `gold` at least one, with its gain.
+
+    LlamaIndex's metrics where they give this figure; they refuse an empty ranking, which scores nothing.
+    """
+    from llama_index.core.evaluation import MRR, HitRate
+    from llama_index.core.evaluation.retrieval.metrics import Recall
+
+    if not ranking:
+        return dict.fromkeys(METRICS, 0.0)
+    found = {"hit@1": (HitRate(), 1), "hit@5": (HitRate(), 5), "mrr@10": (MRR(), 10), "recall@20": (Recall(), 20)}
+    expected = list(gold)
+    scores = {
+        name: float(metric.compute(expected_ids=expected, retrieved_ids=list(ranking[:depth])).score)
+        for name, (metric, depth) in found.items()
     }
+    return {name: scores[name] if name in scores else ndcg(ranking, gold) for name in METRICS}
+
+
+def ndcg(ranking: Sequence[str], gold: Mapping[str, float], depth: int = 10) -> float:
+    """nDCG@10. Ours: LlamaIndex's knows no grades, and its ideal has all gold documents, also those beyond the depth."""
+    gains = [gold.get(document, 0.0) for document in ranking[:depth]]
+    return _discounted(gains) / _discounted(sorted(gold.values(), reverse=True)[:depth])
 
 
 def mean(scores: Iterable[Mapping[str, float]]) -> dict[str, float | None]:

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from assistant.access.principal import AccessClass
 from assistant.assistant import Assistant
-from assistant.errors import IndexNotReady
-from assistant.evaluation.run import evaluate_dataset, print_result
-from assistant.settings import Chroma, Database, Embedding, Llm, Settings, Storage
+from assistant.errors import ConfigError, IndexNotReady
+from assistant.evaluation.chunking import Cut
+from assistant.evaluation.parameters import Parameter
+from assistant.evaluation.proposal import proposal
+from assistant.evaluation.report import print_result, print_results
+from assistant.evaluation.run import evaluate, evaluate_dataset
+from assistant.evaluation.tune import tune
+from assistant.settings import Chroma, Database, Embedding, FusionWeights, Llm, Retrieval, Settings, Storage
 from assistant.wiring import build
+from tests.integration.company import snapshot
 from tests.unit.test_evaluation import write_set
 
 pytestmark = [
@@ -82,6 +89,14 @@ def fingerprints(storage: Path) -> dict[str, str]:
     return {str(file.relative_to(storage)): hashlib.sha256(file.read_bytes()).hexdigest() for file in kept}
 
 
+def state(assistant: Assistant) -> tuple[Any, ...]:
+    """All that catalog, Chroma and word index hold, and how often the catalog was changed. Chroma's own files it
+    touches by being opened.
+    """
+    index = assistant.keyword.current()
+    return snapshot(assistant), assistant.catalog.chunks_version(), index and (index.store, index.version)
+
+
 def test_own_corpus_apart_from_the_company(settings: Settings, dataset: Path, tmp_path: Path) -> None:
     with build(settings) as company:
         load_company_document(company, tmp_path / "docs")
@@ -97,12 +112,17 @@ def test_own_corpus_apart_from_the_company(settings: Settings, dataset: Path, tm
     assert result["by_language"]["ru"]["questions"] == result["by_language"]["en"]["questions"] == 3
     assert result["by_method"]["reranked"] is None
     for method in ("bm25", "vector", "hybrid"):
-        assert set(result["by_method"][method]) == {*KEYS[3:8], "by_language"}
-        assert set(result["by_method"][method]["by_language"]["ru"]) == {"ndcg@10"}
+        assert set(result["by_method"][method]) == {*KEYS[3:8], "by_language", "intervals"}
+        assert set(result["by_method"][method]["by_language"]["ru"]) == {"ndcg@10", "intervals"}
+        low, high = result["by_method"][method]["intervals"]["ndcg@10"]
+        assert low <= result["by_method"][method]["ndcg@10"] <= high
     assert result["refusal"]["unanswerable"] == 2
     assert result["refusal"]["recall"] == 1.0
     assert 0 < result["p50_ms"] <= result["p95_ms"]
     assert result["indexed"]["added"] == 12
+    assert [row["id"] for row in result["per_question"]] == [key for key, *_ in QUESTIONS]
+    assert result["per_question"][0]["scores"]["hybrid"]["hit@5"] == 1.0
+    assert (result["per_question"][6]["scores"], result["per_question"][6]["refused"]) == ({}, True)
     assert fingerprints(settings.storage.path) == before
 
     again = evaluate_dataset(settings, dataset)
@@ -142,6 +162,78 @@ def test_company_documents_by_path(settings: Settings, tmp_path: Path, capsys: p
     assert not (settings.storage.path / "eval").exists()
     print_result(result)
     assert "gone.md" in capsys.readouterr().out
+
+
+def test_folder_of_sets(settings: Settings, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = [{"id": "a", "title": "Дом", "text": "Ключ под ковриком"}]
+    questions = [{"id": f"q{number}", "question": "Где ключ?", "gold": ["a"]} for number in range(9)]
+    write_set(tmp_path / "sets" / "home", questions=questions, corpus=corpus)
+    (tmp_path / "sets" / "office").symlink_to(dataset)
+    found = evaluate(settings, tmp_path / "sets", sample=4)
+    assert isinstance(found, list)
+    assert [(one["dataset"], one["questions"]) for one in found] == [("home", 4), ("office", 4)]
+    assert found[0]["hybrid_minus_bm25"] == {"ndcg@10": 0.0, "interval": [0.0, 0.0]}
+    print_results(found)
+    assert "mean ru" in capsys.readouterr().out
+
+
+class TestTune:
+    WEIGHTS = Parameter("weights.vector", (0.0, 1.0, 2.0))
+
+    def test_chooses_on_one_half_and_reports_the_other(self, settings: Settings, tmp_path: Path) -> None:
+        """A start that ignores words and vectors, so that passages come in the order of their ids, is left."""
+        wrong = Retrieval(weights=FusionWeights(bm25=0.0, vector=0.0))
+        start = settings.model_copy(update={"retrieval": wrong})
+        found = tune(start, [many(tmp_path / "many")], parameters=(self.WEIGHTS,))
+        assert found.proposed.retrieval.weights == FusionWeights(bm25=0.0, vector=1.0)
+        assert found.train[1] > found.train[0]
+        overall = found.changes[0]
+        assert overall.proposed > overall.present
+        assert found.is_better
+        assert found.train_questions + overall.questions == 60
+        text = proposal(found)
+        assert yaml.safe_load(text) == {"retrieval": {"weights": {"vector": found.proposed.retrieval.weights.vector}}}
+        assert all(line.startswith("#") for line in text.splitlines()[:5])
+
+    def test_word_index_and_chunks_are_tried_apart(self, settings: Settings, tmp_path: Path) -> None:
+        with build(settings) as company:
+            load_company_document(company, tmp_path / "docs")
+        before = fingerprints(settings.storage.path)
+        rebuilding = Parameter("weights.bm25", (0.5, 1.0), rebuilds=True)
+        found = tune(settings, [many(tmp_path / "many")], chunking=True, parameters=(rebuilding,), cuts=(Cut(16, 0),))
+        assert fingerprints(settings.storage.path) == before
+        assert {name for name, *_ in found.tried} == {"weights.bm25", "chunk_size/chunk_overlap"}
+        assert found.as_json()["dev"][0]["name"] == "all"
+
+    def test_on_the_company_itself_nothing_changes(self, settings: Settings, tmp_path: Path) -> None:
+        with build(settings) as company:
+            load_company_document(company, tmp_path / "docs")
+            before = state(company)
+        questions = [
+            {"id": f"q{number}", "question": "Сколько дней отпуск?", "gold": ["Отпуск.md"]} for number in range(9)
+        ]
+        rebuilding = Parameter("weights.bm25", (0.5, 1.0), rebuilds=True)
+        found = tune(settings, [write_set(tmp_path / "golden", questions=questions)], parameters=(rebuilding,))
+        assert found.values() == {}
+        assert "keep the present settings" in proposal(found)
+        with build(settings) as company:
+            assert state(company) == before
+
+    def test_too_few_questions(self, settings: Settings, tmp_path: Path) -> None:
+        one = write_set(tmp_path / "one", questions=[{"id": "q1", "question": "Где ключ?", "gold": ["a.md"]}])
+        with pytest.raises(ConfigError, match="'one' has too few questions to be split"):
+            tune(settings, [one])
+
+
+def many(folder: Path) -> Path:
+    """The set with every question ten times, so that both halves have all of them."""
+    corpus = [{"id": key, "title": title, "text": text, "lang": lang} for key, lang, title, text in PASSAGES]
+    questions = [
+        {"id": f"{key}-{number}", "question": text, "lang": lang, "gold": gold}
+        for key, lang, text, gold in QUESTIONS
+        for number in range(10)
+    ]
+    return write_set(folder, questions=questions, corpus=corpus)
 
 
 def test_gold_document_that_cannot_be_found_is_named(settings: Settings, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,16 @@ from typing import Any
 import pytest
 
 from assistant.errors import AssistantError, ConfigError, DocumentError
-from assistant.evaluation.datasets import read_dataset
-from assistant.evaluation.metrics import mean, percentile, refusal, score
-from assistant.evaluation.report import print_result
+from assistant.evaluation.datasets import is_for_choosing, read_dataset, sets_in
+from assistant.evaluation.metrics import mean, ndcg, percentile, refusal, score
+from assistant.evaluation.report import language_means, print_result, print_results
 
 QUESTION = {"id": "q1", "question": "Где ключ?", "lang": "ru", "gold": ["a"], "answers": ["под ковриком"]}
 PASSAGE = {"id": "a", "title": "Дом", "text": "Ключ под ковриком.", "lang": "ru"}
 
 
 def write_set(folder: Path, *, questions: list[Any], corpus: list[Any] | None = None) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, lines in (("questions.jsonl", questions), ("corpus.jsonl", corpus)):
         if lines is not None:
             texts = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
@@ -61,6 +62,20 @@ class TestScore:
         found = score(["a", "x", "b"], {"a": 1, "b": 4})
         assert found["ndcg@10"] == pytest.approx((1 + 4 / 2) / (4 + 1 / log2(3)))
         assert score(["b", "a"], {"a": 1, "b": 4})["ndcg@10"] == 1.0
+
+    def test_grades_and_depth_are_not_those_of_llama_index(self) -> None:
+        """Why nDCG is ours: theirs takes any gold document for the same, and all of them for the ideal of the first ten."""
+        from llama_index.core.evaluation.retrieval.metrics import NDCG
+
+        gold = {str(number): number + 1 for number in range(12)}
+        best = sorted(gold, key=lambda key: -gold[key])
+        theirs = NDCG().compute(expected_ids=best, retrieved_ids=best[:10]).score
+        assert ndcg(best, gold) == 1.0
+        assert theirs < 0.95
+        alike = {"a": 1, "b": 1}
+        for ranking in (["a", "b"], ["x", "b", "a"], ["b"]):
+            same = NDCG().compute(expected_ids=["a", "b"], retrieved_ids=ranking).score
+            assert ndcg(ranking, alike) == pytest.approx(same)
 
     def test_more_gold_than_ten_can_be_perfect(self) -> None:
         documents = [str(number) for number in range(12)]
@@ -115,6 +130,29 @@ class TestReadDataset:
         assert found.corpus is None
         assert list(found.questions[0].gold) == ["company/\u0439.pdf"]
 
+    def test_a_gold_document_twice_is_one(self, tmp_path: Path) -> None:
+        found = read_dataset(write_set(tmp_path, questions=[{**QUESTION, "gold": ["a", "a"]}], corpus=[PASSAGE]))
+        assert score(["a"], found.questions[0].gold)["recall@20"] == 1.0
+
+    def test_sample_and_halves_are_the_same_every_time(self, tmp_path: Path) -> None:
+        questions = [{**QUESTION, "id": f"q{number}"} for number in range(200)]
+        found = read_dataset(write_set(tmp_path, questions=questions, corpus=[PASSAGE]))
+        chosen = [{one.id for one in found.sampled(count).questions} for count in (10, 50, 500, None)]
+        assert [len(ids) for ids in chosen] == [10, 50, 200, 200]
+        assert chosen[0] < chosen[1]
+        assert chosen[0] == {one.id for one in found.sampled(10).questions}
+        half = {one.id for one in found.questions if is_for_choosing(one)}
+        assert 80 < len(half) < 120
+        assert {one.id for one in found.sampled(50).questions if is_for_choosing(one)} == half & chosen[1]
+        assert 10 < len(half & chosen[1]) < 40
+
+    def test_sets_in_a_folder(self, tmp_path: Path) -> None:
+        for name in ("b", "a"):
+            write_set(tmp_path / name, questions=[QUESTION], corpus=[PASSAGE])
+        (tmp_path / "notes").mkdir()
+        assert [path.name for path in sets_in(tmp_path)] == ["a", "b"]
+        assert sets_in(tmp_path / "a") == sets_in(tmp_path / "notes") == []
+
     def test_shipped_questions_are_right(self) -> None:
         found = read_dataset(Path(__file__).parents[2] / "data" / "eval")
         assert found.corpus is None
@@ -155,32 +193,61 @@ class TestReadDataset:
         assert issubclass(ConfigError, AssistantError)
 
 
+def result(name: str = "home", missed: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    figures: dict[str, Any] = {"hit@1": 0.5, "hit@5": 0.75, "mrr@10": 0.6, "ndcg@10": 0.7, "recall@20": 1.0}
+    figures["intervals"] = dict.fromkeys(figures, [0.25, 0.8125])
+    nothing = {"ndcg@10": None, "intervals": {"ndcg@10": None}}
+    method = {**figures, "by_language": {"en": nothing, "ru": {"ndcg@10": 0.7, "intervals": {"ndcg@10": [0.5, 0.9]}}}}
+    return {
+        "dataset": name,
+        "questions": 3,
+        "documents": 2,
+        **figures,
+        "by_language": {"en": nothing, "ru": figures},
+        "by_method": {"bm25": method, "vector": method, "hybrid": method, "reranked": None},
+        "refusal": refusal([(True, False)]),
+        "p50_ms": 5.0,
+        "p95_ms": 9.0,
+        "absent": [],
+        "indexed": {"failed": [{"path": "b", "error": "no text was found in it"}]},
+        "missed": missed or [],
+        "false_refusals": [],
+        "hybrid_minus_bm25": {"ndcg@10": 0.0123, "interval": [-0.01, 0.034]},
+        **more,
+    }
+
+
 def test_table_fits_into_100_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    figures = {"hit@1": 0.5, "hit@5": 0.75, "mrr@10": 0.6, "ndcg@10": 0.7, "recall@20": 1.0}
-    method = {**figures, "by_language": {"en": {"ndcg@10": None}, "ru": {"ndcg@10": 0.7}}}
     missed = {"id": "q1", "question": "Где [bold]ключ[/bold] " + "от двери " * 20, "lang": "ru", "gold": ["a"]}
-    print_result(
-        {
-            "dataset": "home",
-            "questions": 3,
-            "documents": 2,
-            **figures,
-            "by_language": {"en": {}, "ru": {}},
-            "by_method": {"bm25": method, "vector": method, "hybrid": method, "reranked": None},
-            "refusal": refusal([(True, False)]),
-            "p50_ms": 5.0,
-            "p95_ms": 9.0,
-            "absent": [],
-            "indexed": {"failed": [{"path": "b", "error": "no text was found in it"}]},
-            "missed": [missed] * 12,
-            "false_refusals": [],
-        }
-    )
+    print_result(result(missed=[missed] * 12))
     printed = capsys.readouterr().out
     assert max(len(line) for line in printed.splitlines()) <= 100
     assert "0.750" in printed
+    assert "0.25–0.81" in printed
     assert "reranked" not in printed
     assert "[bold]ключ" in printed
     assert "… and 2 more" in printed
     assert "Could not be indexed: b: no text" in printed
+
+
+def test_table_of_many_sets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    second = result("a set with a very long name indeed", hybrid_minus_bm25={"ndcg@10": None, "interval": None})
+    second["by_method"]["reranked"] = second["by_method"]["hybrid"] | {"ndcg@10": 0.9}
+    print_results([result(), second])
+    printed = capsys.readouterr().out
+    assert max(len(line) for line in printed.splitlines()) <= 100
+    assert "+0.012 [-0.010, +0.034]" in printed
+    assert "0.900" in printed
+    assert re.search(r"mean ru +2 sets +0\.700 +0\.700 +0\.700", printed)
+
+
+def test_means_are_over_sets_that_have_the_language() -> None:
+    other = result("other")
+    other["by_method"]["hybrid"]["by_language"]["ru"]["ndcg@10"] = 0.9
+    other["by_method"]["hybrid"] = {**other["by_method"]["hybrid"]}
+    other["by_language"]["en"] = {"ndcg@10": None}
+    found = language_means([result(), other])
+    assert (found["ru"]["sets"], found["ru"]["hybrid"]) == (2, 0.8)
+    assert (found["en"]["sets"], found["en"]["hybrid"]) == (0, None)
