@@ -204,9 +204,13 @@ class Retriever:
 
     def _coverage(self, question: str, passages: Mapping[str, Passage]) -> dict[str, float]:
         """How much of the question each passage has: the share of its words, weighted by their rarity."""
-        rarity = self._search.keyword_retriever().rarity(sorted(set(words(question))))
-        total = sum(rarity.values()) or 1.0
-        return {key: _covered(passage, rarity) / total for key, passage in passages.items()}
+        index = self._search.keyword_retriever()
+        coverage = index.coverage(question, list(passages))
+        if fresh := [key for key in passages if key not in coverage]:  # the word index has yet to follow
+            rarity = index.rarity(sorted(set(words(question))))
+            total = sum(rarity.values()) or 1.0
+            coverage |= {key: _covered(passages[key], rarity) / total for key in fresh}
+        return coverage
 
     def _is_enough(self, coverage: float, similarity: float) -> bool:
         """Words and meaning add up: a little of both is enough, as is one of them alone at its threshold.

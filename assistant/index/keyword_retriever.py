@@ -54,10 +54,34 @@ class KeywordRetriever(BM25Retriever):
     def search(self, question: str, class_ids: frozenset[int], k: int) -> dict[str, float]:
         """The best `k` permitted chunks that share a word with the question: chunk id → score, best first."""
         scores = self.scores(question, class_ids)
-        k = min(k, len(scores))
-        best = np.argpartition(-scores, k - 1)[:k] if k else np.array([], dtype=np.int64)
-        best = best[np.argsort(-scores[best], kind="stable")]
-        return {self.chunks[number].decode(): float(scores[number]) for number in best if scores[number] > 0}
+        found = np.flatnonzero(scores)
+        if len(found) > k:
+            found = np.sort(found[np.argpartition(scores[found], len(found) - k)[len(found) - k :]])
+        best = found[np.argsort(-scores[found], kind="stable")]
+        return {self.chunks[number].decode(): float(scores[number]) for number in best}
+
+    def coverage(self, question: str, ids: Sequence[str]) -> dict[str, float]:
+        """Chunk id → the share of the question's words that it has, weighted by their rarity; 0 to 1.
+
+        Chunks that are not in this index are left out. Looked up where the words' chunks are listed: no text is read.
+        """
+        rarity = self.rarity(sorted(set(words(question))))
+        rows, is_known = self._rows(ids)
+        covered = np.zeros(len(rows))
+        postings, offsets = self.bm25.scores["indices"], self.bm25.scores["indptr"]
+        for token, weight in rarity.items():
+            number = self.bm25.vocab_dict.get(token)
+            if number is not None:
+                having = postings[offsets[number] : offsets[number + 1]]
+                covered += weight * _contains(having, rows)
+        covered /= sum(rarity.values()) or 1.0
+        return {key: float(share) for key, share, known in zip(ids, covered, is_known, strict=True) if known}
+
+    def _rows(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Places in `chunks`, which is sorted, and whether the chunk is there at all."""
+        wanted = np.array([key.encode() for key in ids], dtype=np.bytes_)
+        rows = np.searchsorted(self.chunks, wanted)
+        return rows, self.chunks[np.minimum(rows, len(self.chunks) - 1)] == wanted
 
     def rarity(self, tokens: Sequence[str]) -> dict[str, float]:
         """Inverse document frequency of each word (Robertson-Spärck Jones, as Lucene has it)."""
@@ -79,6 +103,13 @@ class KeywordRetriever(BM25Retriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         raise PermissionError("ask with the access classes of a principal: KeywordRetriever.search")
+
+
+def _contains(having: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the rows are in `having`, which is sorted and not empty."""
+    places = np.minimum(np.searchsorted(having, rows), len(having) - 1)
+    found: NDArray[np.bool_] = having[places] == rows
+    return found
 
 
 def build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
@@ -177,6 +208,7 @@ def load(folder: Path) -> KeywordRetriever:
     chunks = np.load(folder / "chunks.npy", **options)
     classes = np.load(folder / "classes.npy", **options)
     bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False) if len(chunks) else index_words([])
+    bm25.scores |= {name: np.asarray(bm25.scores[name]) for name in ("data", "indices", "indptr")}  # still mapped
     if len(chunks) != len(classes) or (len(chunks) and len(chunks) != bm25.scores["num_docs"]):
         raise ValueError(f"the files in {folder} are not of one index")
     store, version, _ = folder.name.split("-")
