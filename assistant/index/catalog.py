@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, inspect, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
@@ -159,8 +159,8 @@ class Catalog(WriteJournal, DocumentRecords):
         found: dict[str, Passage] = {}
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
-                query = _PASSAGES.where(ChunkRow.id.in_(wanted[start : start + _BATCH]))
-                found.update((row[0], _passage(*row)) for row in session.execute(query))
+                rows = session.connection().execute(_PASSAGES_BY_ID, {"ids": wanted[start : start + _BATCH]})
+                found.update((row[0], _passage(*row)) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
@@ -234,6 +234,9 @@ _PASSAGES = (  # columns: an object of the session for each row would cost a que
     .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
     .join(AccessClassRow, ChunkRow.class_id == AccessClassRow.id)
 )
+
+
+_PASSAGES_BY_ID = _PASSAGES.where(ChunkRow.id.in_(bindparam("ids", expanding=True)))
 
 
 def _passage(

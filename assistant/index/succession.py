@@ -51,11 +51,12 @@ class DocumentRecords:
 
     def facts(self, ids: Iterable[str] | None = None) -> dict[str, DocumentFacts]:
         """Of those documents, or of all."""
-        queries = [_FACTS]
-        if ids is not None:
-            queries = [_FACTS.where(DocumentRow.id.in_(part)) for part in _batches(ids)]
         with self._database.transaction() as session:
-            rows = [row for query in queries for row in session.execute(query)]
+            connection = session.connection()
+            if ids is None:
+                rows = list(connection.execute(_FACTS))
+            else:
+                rows = [row for part in _batches(ids) for row in connection.execute(_FACTS_BY_ID, {"ids": part})]
         return {
             key: DocumentFacts(key, title, path, version, details, series, by, AccessClass(department, level))
             for key, title, path, version, details, series, by, department, level in rows
@@ -66,8 +67,7 @@ class DocumentRecords:
         found: list[str] = []
         with self._database.transaction() as session:
             for part in _batches(ids):
-                query = select(DocumentRow.id).where(DocumentRow.id.in_(part), DocumentRow.superseded_by.is_not(None))
-                found += session.scalars(query)
+                found += session.connection().scalars(_SUPERSEDED, {"ids": part})
         return found
 
     def first_texts(self, documents: Iterable[str]) -> dict[str, str]:
@@ -106,6 +106,9 @@ _FACTS = (
     .join(AccessClassRow, DocumentRow.class_id == AccessClassRow.id)
     .where(DocumentRow.chunks > 0)
 )
+_HAS_ID = DocumentRow.id.in_(bindparam("ids", expanding=True))
+_FACTS_BY_ID = _FACTS.where(_HAS_ID)
+_SUPERSEDED = select(DocumentRow.id).where(_HAS_ID, DocumentRow.superseded_by.is_not(None))
 
 
 def mark(catalog: DocumentRecords, *, today: date | None = None) -> int:
