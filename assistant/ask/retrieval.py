@@ -18,7 +18,7 @@ from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
 from assistant.index.evidence import Evidence
 from assistant.index.search import Dense, Search
-from assistant.index.terms import Term, read_as
+from assistant.index.terms import Term, meant, read_as
 from assistant.settings import Reranker, Retrieval
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Retriever:
         classes = await asyncio.to_thread(self._catalog.classes)
         permitted = self._policy.permitted(principal, classes)
         terms = await asyncio.to_thread(self._search.terms, question, permitted)
+        question = meant(question, terms)
         k = k or self._settings.candidates
         bm25, vector, notices = await self._both(question, terms, permitted, k, timings)
         start = perf_counter()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, inspect, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
@@ -53,8 +53,8 @@ class Catalog(WriteJournal, DocumentRecords):
 
     def classes(self) -> dict[int, AccessClass]:
         with self._database.transaction() as session:
-            rows = session.scalars(select(AccessClassRow))
-            return {row.id: AccessClass(row.department, row.level) for row in rows}
+            rows = session.execute(select(AccessClassRow.id, AccessClassRow.department, AccessClassRow.level))
+            return {number: AccessClass(department, level) for number, department, level in rows}
 
     def class_id(self, access_class: AccessClass) -> int:
         """The number of a class, made at first use."""
@@ -159,15 +159,15 @@ class Catalog(WriteJournal, DocumentRecords):
         found: dict[str, Passage] = {}
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
-                query = _PASSAGES.where(ChunkRow.id.in_(wanted[start : start + _BATCH]))
-                found.update((row[0].id, _passage(*row)) for row in session.execute(query).all())
+                rows = session.connection().execute(_PASSAGES_BY_ID, {"ids": wanted[start : start + _BATCH]})
+                found.update((row[0], _passage(*row)) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
         """All chunks of a document in reading order."""
         with self._database.transaction() as session:
             query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
-            return [_passage(*row) for row in session.execute(query).all()]
+            return [_passage(*row) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
         """Ids of all chunks in force, sorted, and their class ids."""
@@ -216,27 +216,45 @@ class Catalog(WriteJournal, DocumentRecords):
             return session.scalar(select(CounterRow.value).where(CounterRow.name == "store"))
 
 
-_PASSAGES = (
-    select(ChunkRow, DocumentRow.path, DocumentRow.title, AccessClassRow.department, AccessClassRow.level)
+_PASSAGES = (  # columns: an object of the session for each row would cost a question 2 ms
+    select(
+        ChunkRow.id,
+        ChunkRow.document_id,
+        DocumentRow.path,
+        DocumentRow.title,
+        ChunkRow.section,
+        ChunkRow.page,
+        ChunkRow.position,
+        ChunkRow.text,
+        ChunkRow.class_id,
+        ChunkRow.page_kind,
+        AccessClassRow.department,
+        AccessClassRow.level,
+    )
     .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
     .join(AccessClassRow, ChunkRow.class_id == AccessClassRow.id)
 )
 
 
-def _passage(row: ChunkRow, path: str, title: str, department: str, level: int) -> Passage:
-    return Passage(
-        chunk=row.id,
-        document=row.document_id,
-        path=path,
-        title=title,
-        section=row.section,
-        page=row.page,
-        position=row.position,
-        text=row.text,
-        class_id=row.class_id,
-        access_class=AccessClass(department, level),
-        page_kind=row.page_kind,
-    )
+_PASSAGES_BY_ID = _PASSAGES.where(ChunkRow.id.in_(bindparam("ids", expanding=True)))
+
+
+def _passage(
+    chunk: str,
+    document: str,
+    path: str,
+    title: str,
+    section: str,
+    page: str | None,
+    position: int,
+    text: str,
+    class_id: int,
+    page_kind: str,
+    department: str,
+    level: int,
+) -> Passage:
+    access_class = AccessClass(department, level)
+    return Passage(chunk, document, path, title, section, page, position, text, class_id, access_class, page_kind)
 
 
 def _keep(session: Session, row: DocumentRow) -> None:

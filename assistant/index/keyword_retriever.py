@@ -69,10 +69,11 @@ class KeywordRetriever(BM25Retriever):
     def search(self, asked: Sequence[str], class_ids: frozenset[int], k: int) -> dict[str, float]:
         """The best `k` permitted chunks that have one of the words: chunk id → score, best first."""
         scores = self.scores(asked, class_ids)
-        k = min(k, len(scores))
-        best = np.argpartition(-scores, k - 1)[:k] if k else np.array([], dtype=np.int64)
-        best = best[np.argsort(-scores[best], kind="stable")]
-        return {self.chunks[number].decode(): float(scores[number]) for number in best if scores[number] > 0}
+        found = np.flatnonzero(scores)
+        if len(found) > k:
+            found = np.sort(found[np.argpartition(scores[found], len(found) - k)[len(found) - k :]])
+        best = found[np.argsort(-scores[found], kind="stable")]
+        return {self.chunks[number].decode(): float(scores[number]) for number in best}
 
     def vocabulary(self, class_ids: frozenset[int]) -> Vocabulary:
         """The words of the passages of those classes."""
@@ -87,14 +88,16 @@ class KeywordRetriever(BM25Retriever):
 
     def evidence(self, terms: Sequence[Term], passages: Mapping[str, Passage]) -> dict[str, Evidence]:
         """What else speaks for each passage; one that this index does not have yet is cut into words here."""
-        found = evidence(
-            terms,
-            self.bm25.vocab_dict,
-            self.rarity,
-            [self._words_of(passage) for passage in passages.values()],
-            [passage.title for passage in passages.values()],
-        )
-        return dict(zip(passages, found, strict=True))
+        rows, is_known = self._rows(list(passages))
+        numbers = self.bm25.vocab_dict
+        cut = [
+            self._tokens[self._offsets[row] : self._offsets[row + 1]]
+            if known
+            else np.array([numbers.get(word, -1) for word in words(passage.indexed_text)], dtype=np.int64)
+            for row, known, passage in zip(rows, is_known, passages.values(), strict=True)
+        ]
+        titles = [passage.title for passage in passages.values()]
+        return dict(zip(passages, evidence(terms, numbers, self.rarity, cut, titles), strict=True))
 
     def rarity(self, tokens: Sequence[str]) -> dict[str, float]:
         """Inverse document frequency of each word (Robertson-Spärck Jones, as Lucene has it)."""
@@ -122,14 +125,11 @@ class KeywordRetriever(BM25Retriever):
     def _rarity(self, having: int) -> float:
         return math.log(1 + (len(self.chunks) - having + 0.5) / (having + 0.5))
 
-    def _words_of(self, passage: Passage) -> NDArray[np.integer]:
-        """The numbers of its words in their order; -1 for one that the index does not know."""
-        key = passage.chunk.encode()
-        row = int(np.searchsorted(self.chunks, key))
-        if row < len(self.chunks) and self.chunks[row] == key:
-            return self._tokens[self._offsets[row] : self._offsets[row + 1]]
-        numbers = self.bm25.vocab_dict
-        return np.array([numbers.get(word, -1) for word in words(passage.indexed_text)], dtype=np.int64)
+    def _rows(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Places in `chunks`, which is sorted, and whether the chunk is there at all."""
+        wanted = np.array([key.encode() for key in ids], dtype=np.bytes_)
+        rows = np.searchsorted(self.chunks, wanted)
+        return rows, self.chunks[np.minimum(rows, len(self.chunks) - 1)] == wanted
 
     def _mask(self, class_ids: frozenset[int]) -> NDArray[np.bool_]:
         mask = self._masks.get(class_ids)
@@ -142,6 +142,13 @@ class KeywordRetriever(BM25Retriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         raise PermissionError("ask with the access classes of a principal: KeywordRetriever.search")
+
+
+def _contains(having: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the rows are in `having`, which is sorted and not empty."""
+    places = np.minimum(np.searchsorted(having, rows), len(having) - 1)
+    found: NDArray[np.bool_] = having[places] == rows
+    return found
 
 
 def build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
@@ -242,6 +249,7 @@ def load(folder: Path) -> KeywordRetriever:
     tokens = np.load(folder / "tokens.npy", **options)
     offsets = np.load(folder / "offsets.npy", **options)
     bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False) if len(chunks) else index_words([])
+    bm25.scores |= {name: np.asarray(bm25.scores[name]) for name in ("data", "indices", "indptr")}  # still mapped
     if len(chunks) != len(classes) or (len(chunks) and len(chunks) != bm25.scores["num_docs"]):
         raise ValueError(f"the files in {folder} are not of one index")
     if len(offsets) != len(chunks) + 1 or offsets[-1] != len(tokens):

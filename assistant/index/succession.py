@@ -51,15 +51,24 @@ class DocumentRecords:
 
     def facts(self, ids: Iterable[str] | None = None) -> dict[str, DocumentFacts]:
         """Of those documents, or of all."""
-        queries = [_FACTS]
-        if ids is not None:
-            queries = [_FACTS.where(DocumentRow.id.in_(part)) for part in _batches(ids)]
         with self._database.transaction() as session:
-            rows = [row for query in queries for row in session.execute(query)]
+            connection = session.connection()
+            if ids is None:
+                rows = list(connection.execute(_FACTS))
+            else:
+                rows = [row for part in _batches(ids) for row in connection.execute(_FACTS_BY_ID, {"ids": part})]
         return {
             key: DocumentFacts(key, title, path, version, details, series, by, AccessClass(department, level))
             for key, title, path, version, details, series, by, department, level in rows
         }
+
+    def superseded(self, ids: Iterable[str]) -> list[str]:
+        """Those of the documents that something replaces: few or none, and quickly told."""
+        found: list[str] = []
+        with self._database.transaction() as session:
+            for part in _batches(ids):
+                found += session.connection().scalars(_SUPERSEDED, {"ids": part})
+        return found
 
     def first_texts(self, documents: Iterable[str]) -> dict[str, str]:
         """The text of each document's first passage."""
@@ -97,6 +106,9 @@ _FACTS = (
     .join(AccessClassRow, DocumentRow.class_id == AccessClassRow.id)
     .where(DocumentRow.chunks > 0)
 )
+_HAS_ID = DocumentRow.id.in_(bindparam("ids", expanding=True))
+_FACTS_BY_ID = _FACTS.where(_HAS_ID)
+_SUPERSEDED = select(DocumentRow.id).where(_HAS_ID, DocumentRow.superseded_by.is_not(None))
 
 
 def mark(catalog: DocumentRecords, *, today: date | None = None) -> int:
@@ -215,7 +227,7 @@ def is_expired(details: Mapping[str, Any], today: date | None = None) -> bool:
 
 def later_editions(catalog: DocumentRecords, documents: Iterable[str]) -> dict[str, list[DocumentFacts]]:
     """What replaces each of those documents, the nearest first and the one in force last; none for most."""
-    known = catalog.facts(documents)
+    known = catalog.facts(catalog.superseded(documents))
     chains = {key: list(_chain(catalog, one, known)) for key, one in list(known.items())}
     return {key: chain for key, chain in chains.items() if chain}
 

@@ -6,6 +6,7 @@ its neighbour («Foot Locker» = footlocker), and what the company's glossary gi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -67,6 +68,14 @@ def read_as(terms: Iterable[Term]) -> str:
     """What was taken for something else, for the person; empty if nothing was."""
     changed = (term.reading for term in terms if term.reading.words != (term.word,))
     return ", ".join(f"{reading.typed} → {reading.shown}" for reading in changed)
+
+
+def meant(question: str, terms: Iterable[Term]) -> str:
+    """The question as it was read, for the embedding model; typing errors are left to its subwords."""
+    for reading in (term.reading for term in terms if term.reading.words != (term.word,)):
+        if reading.certainty == 1.0:
+            question = re.sub(re.escape(reading.typed), reading.shown, question, flags=re.IGNORECASE)
+    return question
 
 
 def _compounds(question: str, vocabulary: Vocabulary) -> dict[str, list[Words]]:

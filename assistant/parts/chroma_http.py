@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import orjson
 from chromadb.errors import InternalError, NotFoundError
 
@@ -24,7 +25,9 @@ Near = list[tuple[str, float]]
 
 def request_of(vector: Sequence[float], k: int) -> bytes:
     """The body of a query for the `k` nearest: a question makes it once for all its collections."""
-    return orjson.dumps({"query_embeddings": [vector], "n_results": k, "include": ["distances"]})
+    single = np.asarray(vector, dtype=np.float32)  # as Chroma keeps them: half the digits to write and to read
+    wanted = {"query_embeddings": [single], "n_results": k, "include": ["distances"]}
+    return orjson.dumps(wanted, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class ChromaQueries:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -28,6 +27,9 @@ from assistant.index.writer import Version, Writer
 from assistant.records.tables import ChunkColumns, DocumentRow
 from assistant.settings import Access, Chroma, Embedding, Settings, Storage
 from assistant.wiring import build
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
 
 DIMENSIONS, LATENT = 512, 64
 TOPICS, VOCABULARY, TOPIC_WORDS = 400, 60_000, 1_500
@@ -171,12 +173,11 @@ class MadeStore:
             writer.add(class_id, part)
         writer.commit(versions)
 
-    def vectors(self) -> tuple[list[str], Vectors, NDArray[np.int64]]:
-        """Ids, unit vectors and places in `classes` of all chunks as first made, for an exact search."""
-        numbers = range(self.documents)
+    def vectors(self, numbers: range) -> tuple[list[str], Vectors, NDArray[np.int64]]:
+        """Ids, unit vectors and places in `classes` of the documents' chunks as first made."""
         made = np.concatenate([self.maker.document(number)[1] for number in numbers])
         ids = [chunk_id(f"d{number}", "v0", place) for number in numbers for place in range(CHUNKS_IN_DOCUMENT)]
-        return ids, made, np.repeat(np.arange(self.documents) % len(self.classes), CHUNKS_IN_DOCUMENT)
+        return ids, made, np.repeat(np.array(numbers) % len(self.classes), CHUNKS_IN_DOCUMENT)
 
     def person(self, classes: int) -> Principal:
         """Who may read so many of the classes (1, or an even number)."""
@@ -187,6 +188,16 @@ class MadeStore:
         questions = self.maker.questions(self.documents, count)
         self.embedding.known.update((question.text, question.vector) for question in questions)
         return questions
+
+    def plain(self, assistant: Assistant) -> Collection:
+        """The same vectors in one collection with the class as metadata, as is usual; made at first use."""
+        client = assistant.chroma.client()
+        plain = client.get_or_create_collection("plain", configuration={"hnsw": {"space": "cosine"}})
+        for number in range(plain.count() // CHUNKS_IN_DOCUMENT, self.documents, 100):
+            ids, vectors, classes = self.vectors(range(number, min(number + 100, self.documents)))
+            plain.add(ids=ids, embeddings=vectors, metadatas=[{"class": int(one)} for one in classes])
+            print(f"\r… {number * CHUNKS_IN_DOCUMENT} passages for plain Chroma", end="", file=sys.stderr, flush=True)
+        return plain
 
 
 def writer_of(assistant: Assistant) -> Writer:
@@ -246,8 +257,3 @@ def _unit(vectors: NDArray[Any]) -> NDArray[Any]:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: NDArray[Any] = vectors / lengths
     return scaled
-
-
-def batches(values: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

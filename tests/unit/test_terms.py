@@ -14,7 +14,7 @@ from assistant.errors import ConfigError
 from assistant.index.evidence import Evidence, evidence
 from assistant.index.glossary import Glossary, read_glossary
 from assistant.index.spelling import Vocabulary, by_letter
-from assistant.index.terms import read_as, searched, terms
+from assistant.index.terms import meant, read_as, searched, terms
 from assistant.index.words import words
 
 TEXTS = [
@@ -75,6 +75,11 @@ def test_what_was_read_otherwise_is_said() -> None:
     assert read_as(terms("Как настроить мзт и комадировку?", vocabulary(), Glossary())).startswith(
         "мзт → vpn, комадировку → "
     )
+
+
+def test_the_embedding_model_reads_what_was_meant() -> None:
+    question = "Как получить Мзт и комадировку?"
+    assert meant(question, terms(question, vocabulary(), Glossary())) == "Как получить vpn и комадировку?"
 
 
 def test_words_of_passages_that_the_asker_may_not_read_are_no_readings() -> None:
