@@ -182,10 +182,11 @@ class TestTune:
 
     def test_chooses_on_one_half_and_reports_the_other(self, settings: Settings, tmp_path: Path) -> None:
         """A start that ignores words and vectors, so that passages come in the order of their ids, is left."""
-        wrong = Retrieval(weights=FusionWeights(bm25=0.0, vector=0.0))
+        nothing = FusionWeights(bm25=0.0, vector=0.0, title=0.0, proximity=0.0)
+        wrong = Retrieval(weights=nothing)
         start = settings.model_copy(update={"retrieval": wrong})
         found = tune(start, [many(tmp_path / "many")], parameters=(self.WEIGHTS,))
-        assert found.proposed.retrieval.weights == FusionWeights(bm25=0.0, vector=1.0)
+        assert found.proposed.retrieval.weights == nothing.model_copy(update={"vector": 1.0})
         assert found.train[1] > found.train[0]
         overall = found.changes[0]
         assert overall.proposed > overall.present
