@@ -103,6 +103,8 @@ class Retrieval(Block):
     weights: FusionWeights = Field(
         default=FusionWeights(), description="Weights of the fusion; set by `assistant eval`."
     )
+    bm25_k1: float = Field(default=1.5, ge=0, description="BM25: how soon more of the same word stops to count.")
+    bm25_b: float = Field(default=0.75, ge=0, le=1, description="BM25: how much long passages are marked down.")
     min_coverage: float = Field(
         default=0.73,
         gt=0,

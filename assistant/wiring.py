@@ -78,7 +78,8 @@ def build(
 
     policy = Policy(frozenset(settings.access.everyone), settings.access.everyone_level)
     catalog = Catalog(database)
-    keyword = KeywordIndex(keyword_folder or storage / "bm25", catalog)
+    k1, b = settings.retrieval.bm25_k1, settings.retrieval.bm25_b
+    keyword = KeywordIndex(keyword_folder or storage / "bm25", catalog, k1=k1, b=b)
     search = Search(catalog, chroma, keyword, collection_name, _glossary(settings))
     embedder = Once(lambda: embed_model or _embed_model(settings))
     reranker = Once(lambda: _reranker(settings))

@@ -13,6 +13,7 @@ from assistant.access.principal import Principal
 from assistant.ask.events import Notice, Scores, Source, Standing
 from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
+from assistant.ask.selection import distinct
 from assistant.ask.standing import Later, in_force_first, readable_successors, standings, with_standing
 from assistant.errors import ChromaUnavailable, InvalidQuestion
 from assistant.index.catalog import Catalog, Passage
@@ -80,12 +81,13 @@ class Retriever:
     async def retrieve(
         self, question: str, principal: Principal, *, top_n: int | None = None, method: str = "reranked"
     ) -> Retrieved:
-        """The best `top_n` passages for the principal. Raises `InvalidQuestion`, `IndexNotReady`.
+        """The best `top_n` passages for the principal; without a number those for an answer, which differ from each other.
 
+        Raises `InvalidQuestion`, `IndexNotReady`.
         `method` is for the evaluation: bm25, vector, hybrid, or all that is configured (reranked).
         """
         question = self.checked(question)
-        top_n = top_n or self._settings.top_n
+        is_for_answer, top_n = top_n is None, top_n or self._settings.top_n
         timings: dict[str, float] = {}
         candidates = await self.candidates(
             question, principal, k=max(self._settings.candidates, top_n), timings=timings
@@ -96,7 +98,12 @@ class Retriever:
         if method == "reranked":
             found, failed = await self._rerank(question, found, timings)
             notices += failed
-        found, best = await asyncio.to_thread(self._in_force, found, candidates.later, top_n, timings)
+        start = perf_counter()
+        found = in_force_first(found, candidates.later)
+        chosen = distinct(found, top_n, kept=candidates.later) if is_for_answer else found[:top_n]
+        dated = await asyncio.to_thread(with_standing, chosen, self._catalog, candidates.later)
+        best = tuple(replace(source, n=number) for number, source in enumerate(dated, start=1))
+        timings["editions"] = _ms(start)
         covered = max((candidates.evidence[source.passage.chunk].coverage for source in best), default=0.0)
         similarity = max((source.scores.vector for source in best if source.scores.vector is not None), default=0.0)
         return Retrieved(
@@ -219,16 +226,6 @@ class Retriever:
         """The passages of those ids that are in force and that the principal may read."""
         found = self._catalog.passages(ids)
         return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
-
-    def _in_force(
-        self, found: list[Source], later: Later, top_n: int, timings: dict[str, float]
-    ) -> tuple[list[Source], tuple[Source, ...]]:
-        """All, the editions in force before those that they replace; and the best of them, numbered, with their dates."""
-        start = perf_counter()
-        found = in_force_first(found, later)
-        best = with_standing(found[:top_n], self._catalog, later)
-        timings["editions"] = _ms(start)
-        return found, tuple(replace(source, n=number) for number, source in enumerate(best, start=1))
 
     def _is_enough(self, coverage: float, similarity: float) -> bool:
         """Words and meaning add up: a little of both is enough, as is one of them alone at its threshold.

@@ -35,6 +35,8 @@ class Parameter:
 # The weight of words stays: only the ratio of both orders passages.
 PARAMETERS = (
     Parameter("weights.vector", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.4, 2.8, 3.2, 4.0)),
+    Parameter("weights.title", (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)),
+    Parameter("weights.proximity", (0.0, 0.1, 0.2, 0.3, 0.5)),
     Parameter("candidates", (20, 30, 50, 75, 100)),
     Parameter("bm25_k1", (0.6, 0.9, 1.2, 1.5, 1.8, 2.2), rebuilds=True),
     Parameter("bm25_b", (0.2, 0.4, 0.6, 0.75, 0.9), rebuilds=True),

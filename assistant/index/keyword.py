@@ -21,7 +21,7 @@ from assistant.index.words import rules
 if TYPE_CHECKING:
     from assistant.index.keyword_retriever import KeywordRetriever
 
-_SIZES, _RULES = "sizes.json", "rules"
+_SIZES, _RULES, _PARAMETERS = "sizes.json", "rules", "k1, b"
 
 
 class KeywordIndex:
@@ -30,9 +30,10 @@ class KeywordIndex:
     A name is `<store>-<version>-<random>`: another database may have counted its changes up to the same version.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, *, k1: float = 1.5, b: float = 0.75) -> None:
         self._folder = folder
         self._catalog = catalog
+        self._k1, self._b = k1, b
         self._lock = threading.Lock()
         self._loaded: tuple[str, KeywordRetriever] | None = None
 
@@ -51,7 +52,7 @@ class KeywordIndex:
         return loaded[1] if loaded else None
 
     def refresh(self, *, anew: bool = False) -> bool:
-        """Build if the chunk table or the rules for words changed, or what is there is not whole; True if it was built.
+        """Build if chunks, rules for words or parameters changed, or what is there is not whole; True if it was built.
 
         `anew` builds in any case, and without taking anything from the one before.
         """
@@ -65,7 +66,7 @@ class KeywordIndex:
         try:
             built = Path(tempfile.mkdtemp(prefix=wanted, dir=self._folder))
             known = not anew and name is not None and self._sizes(name).get(_RULES) == rules()
-            _build(built, self._catalog, self._folder / name if name and known else None)
+            self._build(built, self._folder / name if name and known else None)
             pointer = built / "name"
             pointer.write_text(built.name)
             for file in (*built.iterdir(), built):
@@ -80,6 +81,13 @@ class KeywordIndex:
         finally:  # one that could not be finished goes away again
             self._remove_old(kept)
         return True
+
+    def _build(self, folder: Path, previous: Path | None) -> None:
+        from assistant.index.keyword_retriever import build
+
+        build(folder, self._catalog, previous, k1=self._k1, b=self._b)
+        sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
+        (folder / _SIZES).write_text(json.dumps({_RULES: rules(), _PARAMETERS: [self._k1, self._b], **sizes}))
 
     def _reloaded(self) -> tuple[str, KeywordRetriever] | None:
         """Opens what CURRENT names now; twice, because between reading and opening it may have been swapped away."""
@@ -102,14 +110,13 @@ class KeywordIndex:
         """Whether all its files are there in full: opening it would cost seconds of imports at every run."""
         sizes = self._sizes(name)
         try:
-            return sizes.pop(_RULES, "") == rules() and all(
-                (self._folder / name / file).stat().st_size == size for file, size in sizes.items()
-            )
+            is_ours = sizes.pop(_RULES, "") == rules() and sizes.pop(_PARAMETERS, None) == [self._k1, self._b]
+            return is_ours and all((self._folder / name / file).stat().st_size == size for file, size in sizes.items())
         except (OSError, ValueError):
             return False
 
     def _sizes(self, name: str) -> dict[str, Any]:
-        """Of its files, and the rules by which its words were cut; empty if that is not known."""
+        """Of its files, the rules by which its words were cut, and BM25's parameters; empty if that is not known."""
         try:
             return dict(json.loads((self._folder / name / _SIZES).read_text()))
         except (OSError, ValueError, TypeError):
@@ -125,14 +132,6 @@ class KeywordIndex:
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
-    from assistant.index.keyword_retriever import build
-
-    build(folder, catalog, previous)
-    sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-    (folder / _SIZES).write_text(json.dumps({_RULES: rules(), **sizes}))
 
 
 def _to_disk(path: Path) -> None:

@@ -151,7 +151,7 @@ def _contains(having: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.
     return found
 
 
-def build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
+def build(folder: Path, catalog: Catalog, previous: Path | None, *, k1: float = 1.5, b: float = 0.75) -> None:
     """Write an index of the whole chunk table into `folder`; only chunks that `previous` does not have are cut into words.
 
     A chunk's id stands for its text, so the words of a known one are taken from there.
@@ -171,7 +171,7 @@ def build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
     np.save(folder / "offsets.npy", offsets.astype(np.int64))
     (folder / "words.json").write_text(json.dumps(kept, ensure_ascii=False), "utf-8")
     if ids:
-        _scored(flat, np.diff(offsets), kept).save(str(folder), corpus=None, show_progress=False)
+        _scored(flat, np.diff(offsets), kept, k1, b).save(str(folder), corpus=None, show_progress=False)
 
 
 def _previous_words(folder: Path | None) -> tuple[dict[str, int], Tokens]:
@@ -210,12 +210,12 @@ def _corpus(
     return corpus
 
 
-def _scored(flat: NDArray[np.uint32], lengths: NDArray[np.int64], names: list[str]) -> bm25s.BM25:
+def _scored(flat: NDArray[np.uint32], lengths: NDArray[np.int64], names: list[str], k1: float, b: float) -> bm25s.BM25:
     """The index that `bm25s.BM25.index` makes of the same words, three times faster and without an object for every word.
 
     The library counts words document by document in Python; its own docstring says to put another way in here.
     """
-    bm25 = bm25s.BM25()
+    bm25 = bm25s.BM25(k1=k1, b=b)
     documents = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
     pairs, frequencies = np.unique(flat.astype(np.int64) * len(lengths) + documents, return_counts=True)
     terms, rows = np.divmod(pairs, len(lengths))  # sorted by term, then by document: as the columns are stored
