@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -173,6 +174,7 @@ def open_workbench(folder: str | Path = "data/eval", profile: str | None = None)
     """With the settings of a profile. From `notebooks/` it goes up to the checkout, where relative paths begin."""
     from assistant.settings_loader import load_settings
 
+    warnings.filterwarnings("ignore", message="IProgress not found")  # a bar of the model's library wants a widget
     if Path.cwd().name == "notebooks":
         os.chdir("..")
     return Workbench(load_settings(profile), read_dataset(Path(folder)))
