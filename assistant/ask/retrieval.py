@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ class Candidates:
     foreign: Collection[str]
     later: Later
     notices: tuple[Notice, ...] = ()
+
+    def first(self, k: int) -> Candidates:
+        """As if `k` passages had been asked of each search."""
+        return replace(self, bm25=dict(islice(self.bm25.items(), k)), vector=dict(islice(self.vector.items(), k)))
 
 
 class Retriever:

@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import ConfigError
 from assistant.evaluation.asking import absent, documents, gather, opened
 from assistant.evaluation.bootstrap import interval_of, resampled_means
-from assistant.evaluation.chunking import Cut, cut_of, opened_recut, pipelines_of
+from assistant.evaluation.chunking import Cut, ReadItems, cut_of, opened_recut, pipelines_of, read_documents
 from assistant.evaluation.corpus import refuse_failures
 from assistant.evaluation.datasets import Dataset, Question, is_for_choosing, read_dataset, sets_in
 from assistant.evaluation.metrics import ndcg
@@ -160,7 +160,7 @@ class Bench:
         """nDCG@10 of each question of one half, by set."""
         return [
             [
-                (question, ndcg(documents(_first(found, trial.retrieval.candidates), trial.retrieval), question.gold))
+                (question, ndcg(documents(found.first(trial.retrieval.candidates), trial.retrieval), question.gold))
                 for question, found in part
                 if is_for_choosing(question) == choosing
             ]
@@ -178,6 +178,10 @@ class Bench:
             ]
         return self._gathered[key]
 
+    @cache  # noqa: B019 - a bench lives as long as its search
+    def _documents(self) -> ReadItems:
+        return read_documents(self._settings)
+
     def _gather(self, trial: Trial, dataset: Dataset, words: Path | None) -> Gathered:
         settings = self._settings.model_copy(update={"retrieval": trial.retrieval})
         folder = words and words / dataset.name
@@ -188,14 +192,12 @@ class Bench:
                 absent(assistant, dataset)
                 return asyncio.run(gather(assistant, dataset, self._k, advance))
         root = self._settings.storage.path / "eval" / "cuts"
-        with opened_recut(settings, dataset, trial.cut, root, keyword_folder=folder, advance=advance) as assistant:
+        read = self._documents() if dataset.corpus is None else {}
+        with opened_recut(
+            settings, dataset, trial.cut, root, read=read, keyword_folder=folder, advance=advance
+        ) as assistant:
             absent(assistant, dataset)
             return asyncio.run(gather(assistant, dataset, self._k, advance))
-
-
-def _first(found: Candidates, k: int) -> Candidates:
-    """As if `k` passages had been asked of each search."""
-    return replace(found, bm25=dict(islice(found.bm25.items(), k)), vector=dict(islice(found.vector.items(), k)))
 
 
 def _search(

@@ -7,11 +7,12 @@ queries). Only how many results are asked for is ours: its default of two could 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.evaluation.datasets import CorpusDocument, Question
+from assistant.evaluation.reciprocal_rank import fusion
 from assistant.index.chroma_server import ChromaServer
 
 if TYPE_CHECKING:
@@ -41,34 +42,13 @@ def plain_rankings(
     try:
         vector = _vector(nodes, embed_model, server, k)
         words = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=k)
-        retrievers = {"plain_bm25": words, "plain_vector": vector, "plain": _fused([vector, words], k)}
+        retrievers = {"plain_bm25": words, "plain_vector": vector, "plain": fusion([vector, words], k)}
         return {
             name: [[str(found.node.ref_doc_id) for found in retriever.retrieve(one.text)] for one in questions]
             for name, retriever in retrievers.items()
         }
     finally:
         server.close()
-
-
-def reciprocal_rank(*rankings: Mapping[str, float]) -> list[str]:
-    """Ids, best first, of LlamaIndex's own fusion over lists that were found otherwise (id → score, best first)."""
-    from llama_index.core.base.base_retriever import BaseRetriever
-    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-
-    class Listed(BaseRetriever):
-        """Returns a list made before."""
-
-        def __init__(self, found: Mapping[str, float]) -> None:
-            # A node's hash, by which the fusion knows it again, is of its text and not of its id.
-            self._found = [NodeWithScore(node=TextNode(id_=key, text=key), score=score) for key, score in found.items()]
-            super().__init__()
-
-        def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-            return self._found
-
-    both: list[BaseRetriever] = [Listed(found) for found in rankings]
-    fused = _fused(both, sum(len(found) for found in rankings) or 1)
-    return [found.node.node_id for found in fused.retrieve("-")]
 
 
 def _vector(nodes: Sequence[BaseNode], embed_model: BaseEmbedding, server: ChromaServer, k: int) -> BaseRetriever:
@@ -82,18 +62,3 @@ def _vector(nodes: Sequence[BaseNode], embed_model: BaseEmbedding, server: Chrom
     for start in range(BATCH, len(nodes), BATCH):
         index.insert_nodes(list(nodes[start : start + BATCH]))
     return index.as_retriever(similarity_top_k=k)
-
-
-def _fused(retrievers: list[BaseRetriever], k: int) -> Any:
-    from llama_index.core.llms import MockLLM
-    from llama_index.core.retrievers import QueryFusionRetriever
-    from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
-
-    return QueryFusionRetriever(
-        retrievers,
-        llm=MockLLM(),
-        mode=FUSION_MODES.RECIPROCAL_RANK,
-        similarity_top_k=k,
-        num_queries=1,
-        use_async=False,
-    )

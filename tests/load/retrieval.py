@@ -26,9 +26,10 @@ from assistant.evaluation.bootstrap import intervals
 from assistant.evaluation.chunking import Cut, opened_recut
 from assistant.evaluation.datasets import Dataset, Question, read_dataset, sets_in
 from assistant.evaluation.metrics import ndcg
+from assistant.evaluation.reciprocal_rank import reciprocal_rank
 from assistant.settings import Settings, Storage
 from assistant.settings_loader import load_settings
-from tests.load.plain_retrieval import plain_rankings, reciprocal_rank
+from tests.load.plain_retrieval import plain_rankings
 
 if TYPE_CHECKING:
     from assistant.ask.retrieval import Candidates
@@ -105,7 +106,7 @@ def _opened(settings: Settings, dataset: Dataset, cut: Cut | None) -> Iterator[A
         with opened(settings, dataset) as (assistant, _):
             yield assistant
     else:
-        with opened_recut(settings, dataset, cut, settings.storage.path) as assistant:
+        with opened_recut(settings, dataset, cut, settings.storage.path, read={}) as assistant:
             yield assistant
 
 

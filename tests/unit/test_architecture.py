@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contracts": {"assistant", "ask", "access"},
     "wiring": JOURNEYS | {"assistant"},
     "operations": BASE | {"assistant", "index", "__init__"},
-    "evaluation": JOURNEYS | {"assistant", "wiring"},
+    "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},
     "ui": {"assistant", "contracts", "errors", "settings"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
     "cli": BASE | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "ui", "web"},

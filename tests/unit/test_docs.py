@@ -29,6 +29,9 @@ def test_commands_in_guides_exist(guide: Path) -> None:
             children = getattr(command, "commands", {})
             if not children:
                 break
+            if word not in children and hasattr(command, "default_command"):
+                command = children[command.default_command]  # `assistant eval data/eval`, beside `assistant eval tune`
+                break
             if word not in children and getattr(command, "invoke_without_command", False):
                 break  # `assistant doctor` is a command, and `assistant doctor index` another
             assert word in children, f"{guide.name}: {line}"

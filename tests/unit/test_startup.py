@@ -40,7 +40,7 @@ def test_importing_every_module_makes_nothing_and_reads_no_environment(importing
     assert said["made"] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ask", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["ask", "--help"], ["eval", "--help"], ["eval", "tune", "--help"]])
 def test_help_imports_nothing_heavy(
     tmp_path: Path, arguments: list[str], record_property: pytest.RecordProperty
 ) -> None:
