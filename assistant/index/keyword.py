@@ -83,7 +83,8 @@ class KeywordIndex:
 
     def _reloaded(self) -> tuple[str, KeywordRetriever] | None:
         """Opens what CURRENT names now; twice, because between reading and opening it may have been swapped away."""
-        from assistant.index.keyword_retriever import DAMAGED, load
+        from assistant.index.keyword_build import DAMAGED
+        from assistant.index.keyword_retriever import load
 
         for is_last in (False, True):
             name = self._current_name()
@@ -128,7 +129,7 @@ class KeywordIndex:
 
 
 def _build(folder: Path, catalog: Catalog, previous: Path | None) -> None:
-    from assistant.index.keyword_retriever import build
+    from assistant.index.keyword_build import build
 
     build(folder, catalog, previous)
     sizes = {file.name: file.stat().st_size for file in folder.iterdir()}

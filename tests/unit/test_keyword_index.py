@@ -10,7 +10,7 @@ import pytest
 
 from assistant.access.principal import AccessClass
 from assistant.errors import IndexNotReady, StorageError
-from assistant.index import keyword, keyword_retriever
+from assistant.index import keyword, keyword_build, keyword_retriever
 from assistant.index.catalog import Catalog, Write
 from assistant.index.keyword import KeywordIndex
 from assistant.index.words import words
@@ -127,7 +127,7 @@ def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
     texts = ("gnu and zebra, gnu", "okapi")
     catalog.commit_versions([(row, [_chunk("e", place, text, number) for place, text in enumerate(texts)])])
     seen: list[str] = []
-    monkeypatch.setattr(keyword_retriever, "words", lambda text: seen.append(text) or words(text))
+    monkeypatch.setattr(keyword_build, "words", lambda text: seen.append(text) or words(text))
     assert index.refresh()
     assert seen == list(texts)
     anew = KeywordIndex(tmp_path / "anew", catalog)
@@ -169,7 +169,7 @@ def test_an_index_that_could_not_be_written_leaves_nothing(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr(keyword_retriever.bm25s.BM25, "save", full)
+        context.setattr(keyword_build.bm25s.BM25, "save", full)
         for _ in range(2):
             with pytest.raises(StorageError, match="No space left on device"):
                 index.refresh(anew=True)
@@ -183,7 +183,7 @@ def test_an_index_of_another_versions_words_is_built_anew(tmp_path: Path, monkey
     catalog, folder = filled(tmp_path, "zebra"), tmp_path / "bm25"
     with monkeypatch.context() as context:
         context.setattr(keyword, "rules", lambda: "of an older version")
-        context.setattr(keyword_retriever, "words", lambda text: [word[:2] for word in words(text)])
+        context.setattr(keyword_build, "words", lambda text: [word[:2] for word in words(text)])
         assert KeywordIndex(folder, catalog).refresh()
     index = KeywordIndex(folder, catalog)
     assert found(index, "zebra") == []
