@@ -170,10 +170,9 @@ class Catalog(WriteJournal, DocumentRecords):
             return [_passage(*row) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
-        """Ids of all chunks in force, sorted, and their class ids."""
+        """Ids of all chunks in force, in no order, and their class ids."""
         with self._database.transaction() as session:
-            rows = session.execute(select(ChunkRow.id, ChunkRow.class_id)).all()
-        rows = sorted(rows)  # databases sort text by rules of their own
+            rows = session.connection().execute(select(ChunkRow.id, ChunkRow.class_id)).all()
         return [row[0] for row in rows], [row[1] for row in rows]
 
     def indexed_texts(self, ids: list[str]) -> Iterator[str]:

@@ -83,7 +83,7 @@ class KeywordIndex:
         return True
 
     def _build(self, folder: Path, previous: Path | None) -> None:
-        from assistant.index.keyword_retriever import build
+        from assistant.index.keyword_build import build
 
         build(folder, self._catalog, previous, k1=self._k1, b=self._b)
         sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
@@ -91,7 +91,8 @@ class KeywordIndex:
 
     def _reloaded(self) -> tuple[str, KeywordRetriever] | None:
         """Opens what CURRENT names now; twice, because between reading and opening it may have been swapped away."""
-        from assistant.index.keyword_retriever import DAMAGED, load
+        from assistant.index.keyword_build import DAMAGED
+        from assistant.index.keyword_retriever import load
 
         for is_last in (False, True):
             name = self._current_name()

@@ -1,11 +1,10 @@
-"""BM25 over all chunks, opened and built: LlamaIndex's retriever over a memory-mapped bm25s index. Heavy to import."""
+"""BM25 over all chunks, opened: LlamaIndex's retriever over a memory-mapped bm25s index. Heavy to import."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,13 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.retrievers.bm25 import BM25Retriever
 from numpy.typing import NDArray
 
-from assistant.index.catalog import Catalog, Passage
+from assistant.index.catalog import Passage
 from assistant.index.evidence import Evidence, evidence
 from assistant.index.spelling import Vocabulary, by_letter
 from assistant.index.terms import Term
 from assistant.index.words import words
 
-# What opening a folder that is gone, cut short or of other content raises.
-DAMAGED = (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError)
 Scores = NDArray[np.float32]
-Tokens = dict[bytes, NDArray[np.uint32]]
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG for itself when it is imported
 
 
@@ -149,90 +145,6 @@ def _contains(having: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.
     places = np.minimum(np.searchsorted(having, rows), len(having) - 1)
     found: NDArray[np.bool_] = having[places] == rows
     return found
-
-
-def build(folder: Path, catalog: Catalog, previous: Path | None, *, k1: float = 1.5, b: float = 0.75) -> None:
-    """Write an index of the whole chunk table into `folder`; only chunks that `previous` does not have are cut into words.
-
-    A chunk's id stands for its text, so the words of a known one are taken from there.
-    """
-    ids, classes = catalog.chunk_classes()
-    vocabulary, known = _previous_words(previous)
-    corpus = _corpus(catalog, ids, vocabulary, known)
-    np.save(folder / "chunks.npy", np.array([key.encode() for key in ids], dtype=np.bytes_))
-    np.save(folder / "classes.npy", np.array(classes, dtype=np.int32))
-    flat = np.concatenate(corpus) if corpus else np.array([], dtype=np.uint32)
-    used, numbers = np.unique(flat, return_inverse=True)  # words that no chunk has any more are forgotten
-    offsets = np.cumsum([0, *(len(tokens) for tokens in corpus)])
-    names = list(vocabulary)
-    kept = [names[number] for number in used]
-    flat = numbers.astype(np.uint32)
-    np.save(folder / "tokens.npy", flat)
-    np.save(folder / "offsets.npy", offsets.astype(np.int64))
-    (folder / "words.json").write_text(json.dumps(kept, ensure_ascii=False), "utf-8")
-    if ids:
-        _scored(flat, np.diff(offsets), kept, k1, b).save(str(folder), corpus=None, show_progress=False)
-
-
-def _previous_words(folder: Path | None) -> tuple[dict[str, int], Tokens]:
-    """The vocabulary (word → number) and each chunk's words of an index; nothing if it is damaged or of an older kind."""
-    if folder is None:
-        return {}, {}
-    try:
-        chunks = np.load(folder / "chunks.npy", allow_pickle=False)
-        tokens = np.load(folder / "tokens.npy", allow_pickle=False)
-        offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-        names = json.loads((folder / "words.json").read_text("utf-8"))
-        if (
-            len(offsets) != len(chunks) + 1
-            or offsets[-1] != len(tokens)
-            or (len(tokens) and tokens.max() >= len(names))
-        ):
-            return {}, {}
-        parts = np.split(tokens, offsets[1:-1]) if len(chunks) else []
-        return {word: number for number, word in enumerate(names)}, dict(zip(chunks.tolist(), parts, strict=True))
-    except DAMAGED:
-        return {}, {}
-
-
-def _corpus(
-    catalog: Catalog, ids: Sequence[str], vocabulary: dict[str, int], known: Tokens
-) -> list[NDArray[np.uint32]]:
-    """Each chunk's words as numbers; new words are added to the vocabulary."""
-    fresh: Iterator[str] = catalog.indexed_texts([key for key in ids if key.encode() not in known])
-    corpus = []
-    for key in ids:
-        tokens = known.get(key.encode())
-        if tokens is None:
-            numbers = [vocabulary.setdefault(word, len(vocabulary)) for word in words(next(fresh))]
-            tokens = np.array(numbers, dtype=np.uint32)
-        corpus.append(tokens)
-    return corpus
-
-
-def _scored(flat: NDArray[np.uint32], lengths: NDArray[np.int64], names: list[str], k1: float, b: float) -> bm25s.BM25:
-    """The index that `bm25s.BM25.index` makes of the same words, three times faster and without an object for every word.
-
-    The library counts words document by document in Python; its own docstring says to put another way in here.
-    """
-    bm25 = bm25s.BM25(k1=k1, b=b)
-    documents = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-    pairs, frequencies = np.unique(flat.astype(np.int64) * len(lengths) + documents, return_counts=True)
-    terms, rows = np.divmod(pairs, len(lengths))  # sorted by term, then by document: as the columns are stored
-    having = np.bincount(terms, minlength=len(names))
-    rarity = np.log(1 + (len(lengths) - having + 0.5) / (having + 0.5)).astype(bm25.dtype)
-    length = lengths[rows] / lengths.mean()
-    part = frequencies / (bm25.k1 * (1 - bm25.b + bm25.b * length) + frequencies)
-    bm25.scores = {
-        "data": (rarity[terms] * part.astype(bm25.dtype)).astype(bm25.dtype),
-        "indices": rows.astype(bm25.int_dtype),
-        "indptr": np.concatenate([[0], np.cumsum(having)]).astype(np.int64),
-        "num_docs": len(lengths),
-    }
-    bm25.nonoccurrence_array = None  # of BM25+ and BM25L only
-    bm25.vocab_dict = {word: number for number, word in enumerate(names)} | {"": len(names)}
-    bm25.unique_token_ids_set = set(bm25.vocab_dict.values())
-    return bm25
 
 
 def index_words(corpus: Iterable[list[str]]) -> bm25s.BM25:

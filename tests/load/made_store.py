@@ -35,8 +35,8 @@ DIMENSIONS, LATENT = 512, 64
 TOPICS, VOCABULARY, TOPIC_WORDS = 400, 60_000, 1_500
 WORDS_IN_CHUNK, CHUNKS_IN_DOCUMENT = 150, 10
 STOP_WORDS = {
-    "ru": "и в на не что с по для из от или при как это".split(),
-    "en": "the of and to in a is for or on".split(),
+    "ru": ["и", "в", "на", "не", "что", "с", "по", "для", "из", "от", "или", "при", "как", "это"],
+    "en": ["the", "of", "and", "to", "in", "a", "is", "for", "or", "on"],
 }
 SYLLABLES = {
     "ru": [first + second for first in "бвгдклмнпрст" for second in "аеиоу"],
@@ -147,21 +147,24 @@ class MadeStore:
         start = time.perf_counter()
         with self.open() as assistant:
             for first in range(0, self.documents, 200):
-                self.write(assistant, range(first, min(first + 200, self.documents)))
+                self.write(assistant, range(first, min(first + 200, self.documents)), is_known=False)
                 print(f"\r… {first * CHUNKS_IN_DOCUMENT} passages", end="", file=sys.stderr, flush=True)
             assistant.keyword.refresh()
         label.write_text(json.dumps(self._label))
         print(f"\rstore made in {time.perf_counter() - start:.0f} s", file=sys.stderr)
 
-    def write(self, assistant: Assistant, numbers: range, edition: int = 0, marker: str = "") -> None:
-        """Put documents in, or replace them; the first passage of each begins with the marker."""
+    def write(
+        self, assistant: Assistant, numbers: range, edition: int = 0, marker: str = "", *, is_known: bool = True
+    ) -> None:
+        """Replace documents, or put them in; the first passage of each begins with the marker."""
         numbers_of = {one: assistant.catalog.class_id(one) for one in self.classes}
         versions, nodes = [], {}
         for number in numbers:
             class_id = numbers_of[self.classes[number % len(self.classes)]]
             texts, vectors = self.maker.document(number, edition)
             texts[0] = f"{marker} {texts[0]}"
-            version = _version(number, class_id, edition, texts)
+            row = assistant.catalog.document(f"d{number}") if is_known else DocumentRow(id=f"d{number}")
+            version = _version(row, number, class_id, edition, texts)
             versions.append(version)
             nodes.setdefault(class_id, []).extend(
                 TextNode(id_=chunk["id"], text="", embedding=vector.tolist())
@@ -210,24 +213,11 @@ def _department(number: int) -> str:
     return name if number < len(DEPARTMENTS) else f"{name} {number // len(DEPARTMENTS) + 1}"
 
 
-def _version(number: int, class_id: int, edition: int, texts: list[str]) -> Version:
-    document, version = f"d{number}", f"v{edition}"
-    row = DocumentRow(
-        id=document,
-        pipeline="made",
-        source="",
-        path=f"{number}.md",
-        title="",
-        class_id=class_id,
-        version=version,
-        chunks=len(texts),
-        details={},
-        series="",
-        status=INDEXED,
-        indexed_at=now(),
-    )
-    chunks = [_columns(document, version, place, class_id, text) for place, text in enumerate(texts)]
-    return Version(row, chunks)
+def _version(row: DocumentRow, number: int, class_id: int, edition: int, texts: list[str]) -> Version:
+    row.pipeline, row.source, row.path, row.title = "made", "", f"{number}.md", ""
+    row.class_id, row.version, row.chunks, row.series, row.details = class_id, f"v{edition}", len(texts), "", {}
+    row.status, row.indexed_at = INDEXED, now()
+    return Version(row, [_columns(row.id, row.version, place, class_id, text) for place, text in enumerate(texts)])
 
 
 def _columns(document: str, version: str, place: int, class_id: int, text: str) -> ChunkColumns:

@@ -10,9 +10,11 @@ import pytest
 
 from assistant.access.principal import AccessClass
 from assistant.errors import IndexNotReady, StorageError
-from assistant.index import keyword, keyword_retriever
+from assistant.index import keyword, keyword_build, keyword_retriever
 from assistant.index.catalog import Catalog, Write
+from assistant.index.glossary import Glossary
 from assistant.index.keyword import KeywordIndex
+from assistant.index.terms import terms
 from assistant.index.words import words
 from assistant.records.database import Database
 from assistant.records.tables import ChunkColumns, DocumentRow
@@ -127,7 +129,7 @@ def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
     texts = ("gnu and zebra, gnu", "okapi")
     catalog.commit_versions([(row, [_chunk("e", place, text, number) for place, text in enumerate(texts)])])
     seen: list[str] = []
-    monkeypatch.setattr(keyword_retriever, "words", lambda text: seen.append(text) or words(text))
+    monkeypatch.setattr(keyword_build, "words", lambda text: seen.append(text) or words(text))
     assert index.refresh()
     assert seen == list(texts)
     anew = KeywordIndex(tmp_path / "anew", catalog)
@@ -142,6 +144,12 @@ def test_only_new_chunks_are_cut_into_words_and_the_index_is_as_built_anew(
         asked = library.get_tokens_ids(words(question))
         expected = library.get_scores_from_ids(asked) if asked else [0, 0, 0]
         assert scores == pytest.approx(expected, abs=1e-6)
+        readable = frozenset({1, number})
+        named = terms(question, fresh.vocabulary(readable), Glossary())
+        passages = catalog.passages(catalog.chunk_classes()[0])
+        assert ours.evidence(named, passages) == fresh.evidence(named, passages)
+    (near,) = fresh.evidence(terms("okapi", fresh.vocabulary(readable), Glossary()), catalog.passages(["e-1"])).values()
+    assert near.coverage == 1.0
 
 
 def _chunk(document: str, position: int, text: str, class_id: int, key: str = "") -> ChunkColumns:
@@ -169,7 +177,7 @@ def test_an_index_that_could_not_be_written_leaves_nothing(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr(keyword_retriever.bm25s.BM25, "save", full)
+        context.setattr(keyword_build.bm25s.BM25, "save", full)
         for _ in range(2):
             with pytest.raises(StorageError, match="No space left on device"):
                 index.refresh(anew=True)
@@ -183,7 +191,7 @@ def test_an_index_of_another_versions_words_is_built_anew(tmp_path: Path, monkey
     catalog, folder = filled(tmp_path, "zebra"), tmp_path / "bm25"
     with monkeypatch.context() as context:
         context.setattr(keyword, "rules", lambda: "of an older version")
-        context.setattr(keyword_retriever, "words", lambda text: [word[:2] for word in words(text)])
+        context.setattr(keyword_build, "words", lambda text: [word[:2] for word in words(text)])
         assert KeywordIndex(folder, catalog).refresh()
     index = KeywordIndex(folder, catalog)
     assert found(index, "zebra") == []
