@@ -133,6 +133,12 @@ def test_documents_of_other_departments_are_only_counted(web: Web) -> None:
     whole = lists["chief"]["total"]
     assert all(found["total"] + found["other_departments"] == whole for found in lists.values())
     assert "the source folder" in pages["chief"], "a source that is away is said"
+    with web.client("chief", headers={"accept-language": "ru"}) as client:
+        russian, listed = shown(client), client.get(API, params={"status": "failed"}).json()
+    assert "Файл пустой" in russian
+    assert "источника «lost» нет" in russian
+    assert "the file is empty" not in russian
+    assert {one["error"] for one in listed["documents"]} == {"the file is empty"}, "programs read English"
 
 
 def test_folders_are_offered_that_the_person_may_read(web: Web) -> None:
