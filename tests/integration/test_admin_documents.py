@@ -83,7 +83,14 @@ def announced(web: Web, client: httpx.Client, size: int) -> str:
 def test_others_than_administrators_find_nothing(web: Web, recipe: str) -> None:
     before = tree(web.docs)
     with web.client("hr") as client, web.client() as stranger:
-        for method, path in (("GET", PAGE), ("POST", PAGE), ("POST", f"{PAGE}/load"), ("GET", API), ("POST", API)):
+        for method, path in (
+            ("GET", PAGE),
+            ("POST", PAGE),
+            ("POST", f"{PAGE}/load"),
+            ("GET", f"{PAGE}/follow.js"),
+            ("GET", API),
+            ("POST", API),
+        ):
             assert problem(client.request(method, path), 404)["title"] == "NotFound"
             assert problem(stranger.request(method, path), 401)["title"] == "NotSignedIn"
         problem(send(client, f"{recipe}|hr", ("x.md", b"x")), 404)
