@@ -6,9 +6,11 @@ import io
 import zipfile
 from pathlib import Path
 from secrets import token_hex
+from xml.sax.saxutils import escape
 
 import docx
 import pytest
+from docx.shared import Pt
 
 from assistant.parts.readers import READERS, ReadContext
 from assistant.parts.readers.workbooks import beside_cells
@@ -76,6 +78,35 @@ def test_notes_text_boxes_and_charts_stand_under_the_cells_of_their_sheet(tmp_pa
         assert text not in first
     assert "D4" not in second
     assert "fwlink" not in second
+
+
+def test_headers_and_footers_of_a_sheet_are_said_once(tmp_path: Path) -> None:
+    heads = {
+        "oddHeader": '&L&"Arial,Bold"&12СТО 045-2022&CЛист &P из &N&R&D',
+        "oddFooter": "&C&K00-020Для служебного пользования",
+        "evenHeader": "&LСТО 045-2022",
+    }
+    said = "".join(f"<{kind}>{escape(text)}</{kind}>" for kind, text in heads.items())
+    cells = '<sheetData><row><c t="inlineStr"><is><t>Нормы</t></is></c></row></sheetData>'
+    sheet = f'<worksheet xmlns="{_SHEET}">{cells}<headerFooter>{said}</headerFooter></worksheet>'
+    text = read(tmp_path / "a.xlsx", workbook(**{"xl/worksheets/sheet1.xml": sheet}))[0][1]
+    assert text.endswith("\n\nСТО 045-2022, Для служебного пользования")
+
+
+def test_headers_and_footers_of_a_document_are_said_once(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("Порядок выдачи. Для служебного пользования")
+    document.settings.odd_and_even_pages_header_footer = True
+    section = document.sections[0]
+    for head in (section.header, section.even_page_header):
+        head.paragraphs[0].text = "СТО 045-2022"
+        head.add_table(1, 2, Pt(300)).cell(0, 1).text = "Редакция 3"
+    section.footer.paragraphs[0].text = "Страница 1 из 12"
+    section.footer.add_paragraph("Для служебного пользования")
+    document.save(str(tmp_path / "made.docx"))
+    ((_, text),) = read(tmp_path / "a.docx", (tmp_path / "made.docx").read_bytes())
+    assert text.endswith("Для служебного пользования\n\nСТО 045-2022\nРедакция 3")
+    assert text.count("служебного") == 1
 
 
 def test_a_sheet_of_pictures_is_a_part_of_its_own(tmp_path: Path) -> None:

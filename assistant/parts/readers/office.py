@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from assistant.errors import DocumentError
+from assistant.parts.readers import running_lines
 from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading
 from assistant.parts.readers.by_content import ByContent
 from assistant.parts.readers.charts import charts_of
@@ -102,8 +103,9 @@ def _whole(raw: bytes, kind: str, limits: IngestLimits) -> Reading:
         found = extract(raw.ljust(-(-len(raw) // _SECTORS) * _SECTORS + 512, b"\0"), _MIME[kind], limits)
     if kind != "docx":
         return Reading([Part(found.text)], found.properties)
-    charts = charts_of(raw)  # xberg leaves them out
-    return Reading([Part(f"{_COMMENT_MARK.sub('', found.text)}\n\n{charts}".strip())], found.properties)
+    text = _COMMENT_MARK.sub("", found.text)
+    pieces = [text, charts_of(raw), running_lines.of_document(raw, text)]  # the last two xberg leaves out
+    return Reading([Part("\n\n".join(piece for piece in pieces if piece).strip())], found.properties)
 
 
 def _by_leaf(raw: bytes, kind: str, limits: IngestLimits) -> Reading:

@@ -1,4 +1,6 @@
-"""What stands in an XLSX beside its cells: notes on them, text boxes, titles of charts. xberg reads the cells only."""
+"""What stands in an XLSX beside its cells: notes on them, text boxes, titles of charts, headers and footers. xberg reads the
+cells only.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from assistant.parts.readers import running_lines
 from assistant.parts.readers.base import clean
 from assistant.parts.readers.charts import chart_names
 
@@ -16,6 +19,7 @@ _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _LARGEST = 4 << 20  # bytes of a part
+_END = 20_000  # bytes
 _ERRORS = (ElementTree.ParseError, zipfile.BadZipFile, KeyError, RuntimeError, OSError, NotImplementedError, EOFError)
 # Excel's own words in the older form of a conversation, for programs that don't know conversations.
 _EXPLAINED = re.compile(r"\A\[[^\]]*\].*?go\.microsoft\.com/fwlink\S*\s+\S+:\s*", re.DOTALL)
@@ -23,8 +27,6 @@ _EXPLAINED = re.compile(r"\A\[[^\]]*\].*?go\.microsoft\.com/fwlink\S*\s+\S+:\s*"
 
 def beside_cells(raw: bytes) -> dict[str, str]:
     """Markdown by the sheet's name, only of sheets that have such; what is damaged is left out."""
-    if not any(part in raw for part in (b"xl/comments", b"xl/drawings/drawing")):
-        return {}
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             return {name: text for name, part in _sheets(archive) if (text := _beside(archive, part))}
@@ -52,6 +54,8 @@ def _beside(archive: zipfile.ZipFile, sheet: str) -> str:
                 found += [names for chart in charts if (names := chart_names(_xml(archive, chart)))]
         except _ERRORS:
             continue
+    if head := running_lines.of_sheet(_end(archive, sheet)):
+        found.append(head)
     return "\n\n".join(found)
 
 
@@ -80,6 +84,15 @@ def _related(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, str]]:
         target = relation.get("Target", "")
         if relation.get("TargetMode") != "External":
             yield relation.get("Id", ""), posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+
+
+def _end(archive: zipfile.ZipFile, sheet: str) -> str:
+    """What comes after the cells, which may be many megabytes."""
+    end = b""
+    with archive.open(sheet) as content:
+        while piece := content.read(1 << 20):
+            end = (end + piece)[-_END:]
+    return end.decode("utf-8", "replace")
 
 
 def _xml(archive: zipfile.ZipFile, part: str) -> ElementTree.Element:
