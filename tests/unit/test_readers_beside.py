@@ -82,7 +82,7 @@ def test_notes_text_boxes_and_charts_stand_under_the_cells_of_their_sheet(tmp_pa
 
 def test_headers_and_footers_of_a_sheet_are_said_once(tmp_path: Path) -> None:
     heads = {
-        "oddHeader": '&L&"Arial,Bold"&12СТО 045-2022&CЛист &P из &N&R&D',
+        "oddHeader": '&L&1#&"Arial,Bold"&12СТО 045-2022&CЛист &P из &N&R&D',
         "oddFooter": "&C&K00-020Для служебного пользования",
         "evenHeader": "&LСТО 045-2022",
     }

@@ -36,7 +36,7 @@ def of_document(raw: bytes, text: str) -> str:
 def of_sheet(end: str) -> str:
     """Of a sheet of an XLSX, in the `end` of its XML: one line."""
     sides = (side for head in _HEADS.findall(end) for side in _SIDES.split(html.unescape(head)))
-    said = (" ".join(_CODES.sub(" ", side).split()) for side in sides)
+    said = (" ".join(_CODES.sub(" ", side).split()).lstrip("# ") for side in sides)  # no heading of Markdown
     return ", ".join(dict.fromkeys(side for side in said if _OWN_WORDS.search(side)))
 
 
