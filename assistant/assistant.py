@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
-from assistant.access.principal import LOCAL_OPERATOR, AccessClass, Principal
+from assistant.access.principal import ALL_DEPARTMENTS, LOCAL_OPERATOR, AccessClass, Principal
 from assistant.errors import ConfigError, NotFound
 from assistant.index.catalog import Passage
 from assistant.records.tables import DocumentRow
+from assistant.registry import nearest
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ class Assistant:
                 what = "a file: name its folder" if Path(source).exists() else "not there: mount or make it"
                 raise ConfigError(f"--source {directory} is {what}")
             compiled = for_folder(compiled, Path(source), access_class)
-        return self.ingest_service.run(
+        new_department = self._new_department(access_class) if access_class else None  # known once it is loaded
+        report = self.ingest_service.run(
             compiled,
             source=source,
             dry_run=dry_run,
@@ -147,6 +149,18 @@ class Assistant:
             progress=progress,
             waiting=waiting,
         )
+        report.notes += [new_department] if new_department else []
+        return report
+
+    def _new_department(self, access_class: AccessClass) -> str | None:
+        """What is said of one that nobody has used before: a typing error would make a department without people."""
+        used = {found.department for found in self.catalog.classes().values()}.union(
+            self.policy.everyone, *(user.departments for user in self.users.list())
+        ) - {ALL_DEPARTMENTS}
+        name = access_class.department
+        if name in used:
+            return None
+        return f"  note: department '{name}' is new: no document and no account has it{nearest(name, sorted(used))}"
 
     def missing_ocr_languages(self) -> list[str]:
         """Configured languages of recognition whose data is not on this machine."""

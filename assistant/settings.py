@@ -167,6 +167,7 @@ class Ingest(Block):
         default=5.0, description="During a long run, how often new documents become findable by their words."
     )
     vector_cache_mb: PositiveInt = Field(default=2048, description="Size of the cache of vectors by text.")
+    ocr_cache_mb: PositiveInt = Field(default=1024, description="Size of the cache of recognised pages.")
     passwords: list[SecretStr] = Field(default=[], description="Passwords tried on encrypted files.")
     ocr: Ocr = Field(default=Ocr(), description="Recognition of scans.")
     watch: Watch = Field(default=Watch(), description="`assistant watch`.")

@@ -23,6 +23,7 @@ from assistant.ingest.plan import NO_RULE, Plan, Work, make_plan
 from assistant.ingest.progress import Progress
 from assistant.ingest.report import Failure, IngestReport
 from assistant.ingest.sources import SourceItem, scan
+from assistant.parts import ocr_cache
 from assistant.records.tables import DocumentRow
 from assistant.settings import Ingest
 
@@ -173,6 +174,8 @@ class IngestService:
             stored=stored,
         )
         self._vectors.trim()
+        if report.ocr_pages:
+            ocr_cache.trim(self._cache / "ocr", self._settings.ocr_cache_mb)
 
     # --- helpers
 

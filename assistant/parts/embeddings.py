@@ -21,7 +21,9 @@ else:
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
 _TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
-_REMEMBERED = 200_000  # words
+_REMEMBERED = 200_000  # words …
+_LONG = 100  # … of no more characters; WordPiece makes one token of a longer one, whatever it is
+_LETTERS = 8  # of a long word that count as a token at least
 _WORD = re.compile(r"\S+")
 _SAMPLE = 1_000_000  # bytes; hashing gigabytes of weights at every start would cost seconds
 
@@ -160,6 +162,8 @@ class WordSizes(dict[str, int]):
         return [*starts, len(text)], [*before, total]
 
     def __missing__(self, word: str) -> int:
+        if len(word) > _LONG:  # else a passage might hold megabytes of base64
+            return max(len(self._encode(word)), len(word) // _LETTERS)
         if len(self) >= _REMEMBERED:
             self.clear()
         size = self[word] = len(self._encode(word))

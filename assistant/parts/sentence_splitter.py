@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,9 @@ from llama_index.core.node_parser.node_utils import build_nodes_from_splits
 from llama_index.core.node_parser.text.sentence import _Split
 from llama_index.core.schema import BaseNode, MetadataMode
 from pydantic import PrivateAttr
+
+_PART = 500  # characters of a word
+_ENDLESS = re.compile(rf"(\S{{{_PART},}})")
 
 
 class CountingSentenceSplitter(SentenceSplitter):
@@ -54,11 +58,24 @@ class CountingSentenceSplitter(SentenceSplitter):
         return find() if find else None
 
     def _split(self, text: str, chunk_size: int) -> list[_Split]:
-        """Sentences follow each other in the text: the tokens of each are those of the words that start inside it."""
-        sizes = self._sizes()
-        if sizes is None or self._cut:
+        """Words without end (base64, minified code) in parts first: the base class would cut them by the letter."""
+        if self._cut:
             splits: list[_Split] = super()._split(text, chunk_size)
             return splits
+        found: list[_Split] = []
+        for number, piece in enumerate(_ENDLESS.split(text)):
+            if number % 2:
+                for start in range(0, len(piece), _PART):
+                    found.extend(self._split_further(piece[start : start + _PART], chunk_size))
+            elif piece:
+                found.extend(self._split_sentences(piece, chunk_size))
+        return found
+
+    def _split_sentences(self, text: str, chunk_size: int) -> list[_Split]:
+        """Sentences follow each other in the text: the tokens of each are those of the words that start inside it."""
+        sizes = self._sizes()
+        if sizes is None:
+            return self._split_further(text, chunk_size)
         starts, before = sizes.spans(text)
         sentences, is_sentence = self._get_splits_by_fns(text)
         found: list[_Split] = []

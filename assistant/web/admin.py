@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import structlog
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -23,6 +25,7 @@ router = APIRouter()
 log = structlog.get_logger("assistant.web")
 
 _PRIVATE = {"Cache-Control": "private, no-store"}
+_SCRIPT = Path(__file__).parent / "static" / "follow.js"
 _ANSWERED = 1000  # documents in one answer of the API, at most
 
 
@@ -30,7 +33,7 @@ _ANSWERED = 1000  # documents in one answer of the API, at most
 async def show(
     request: Request, assistant: AssistantDep, user: UserDep, still: bool = False, stored: int = 0
 ) -> Response:
-    """The page. While documents are loaded it follows that, unless `still`: a form can't be filled in meanwhile."""
+    """The page. While documents are loaded it refreshes itself; if `still` its script does that around the form."""
     html = await _page(request, assistant, user, Upload(count=stored), still=still)
     return HTMLResponse(html, headers=_PRIVATE)
 
@@ -55,6 +58,13 @@ async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
     for source in assistant.settings.ingest.pipelines:
         _loading(request).ask_for(source)
     return RedirectResponse("/admin/documents", 303)
+
+
+@router.get("/admin/documents/follow.js", include_in_schema=False)
+async def follow(assistant: AssistantDep, user: UserDep) -> Response:
+    """The script of the page with the form while documents are loaded."""
+    assistant.administration(user)
+    return FileResponse(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/api/admin/documents", tags=["documents"])

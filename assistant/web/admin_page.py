@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from assistant.access.principal import Principal
@@ -13,6 +14,7 @@ from assistant.errors import AssistantError
 from assistant.ingest.report import IngestReport
 from assistant.ingest.upload import UploadRefused
 from assistant.ui.admin_texts import admin_texts, moment_text, refusal_text
+from assistant.ui.reason_texts import reason_text
 from assistant.ui.texts import texts
 from assistant.web.loading import Loading, Outcome, Running
 from assistant.web.pages import render
@@ -49,6 +51,7 @@ def page_html(
     return render(
         "admin_documents.html",
         language=language,
+        why=partial(reason_text, language=language),
         t={**texts(language), **admin_texts(language)},
         refresh=_REFRESH_SECONDS if follows else 0,
         running=_running(running, names, administration.sees),
@@ -67,7 +70,7 @@ def page_html(
 
 
 def _said(error: AssistantError, language: str) -> str:
-    return refusal_text(error, language) if isinstance(error, UploadRefused) else str(error)
+    return refusal_text(error, language) if isinstance(error, UploadRefused) else reason_text(str(error), language)
 
 
 def _catalog(known: list[DocumentView], others: list[DocumentView], language: str) -> dict[str, Any]:

@@ -83,7 +83,14 @@ def announced(web: Web, client: httpx.Client, size: int) -> str:
 def test_others_than_administrators_find_nothing(web: Web, recipe: str) -> None:
     before = tree(web.docs)
     with web.client("hr") as client, web.client() as stranger:
-        for method, path in (("GET", PAGE), ("POST", PAGE), ("POST", f"{PAGE}/load"), ("GET", API), ("POST", API)):
+        for method, path in (
+            ("GET", PAGE),
+            ("POST", PAGE),
+            ("POST", f"{PAGE}/load"),
+            ("GET", f"{PAGE}/follow.js"),
+            ("GET", API),
+            ("POST", API),
+        ):
             assert problem(client.request(method, path), 404)["title"] == "NotFound"
             assert problem(stranger.request(method, path), 401)["title"] == "NotSignedIn"
         problem(send(client, f"{recipe}|hr", ("x.md", b"x")), 404)
@@ -133,6 +140,12 @@ def test_documents_of_other_departments_are_only_counted(web: Web) -> None:
     whole = lists["chief"]["total"]
     assert all(found["total"] + found["other_departments"] == whole for found in lists.values())
     assert "the source folder" in pages["chief"], "a source that is away is said"
+    with web.client("chief", headers={"accept-language": "ru"}) as client:
+        russian, listed = shown(client), client.get(API, params={"status": "failed"}).json()
+    assert "Файл пустой" in russian
+    assert "источника «lost» нет" in russian
+    assert "the file is empty" not in russian
+    assert {one["error"] for one in listed["documents"]} == {"the file is empty"}, "programs read English"
 
 
 def test_folders_are_offered_that_the_person_may_read(web: Web) -> None:

@@ -117,7 +117,13 @@ def test_a_folder_is_somebodys(loaded: Commands, tmp_path: Path) -> None:
     (tmp_path / "note.md").write_text("# Записка\n\nТекст записки.", "utf-8")
     assert "--department NAME" in loaded.refused("ingest", "--source", str(tmp_path), code=2)
     assert "--level needs --department" in loaded.refused("ingest", "--source", str(tmp_path), "--level", "2", code=2)
-    assert loaded.run("ingest", "--source", str(tmp_path), "--department", "legal", "--level", "2").returncode == 0
+    legal = ("ingest", "--source", str(tmp_path), "--department", "legal", "--level", "2")
+    first, again = loaded.run(*legal), loaded.run(*legal)
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert "department 'legal' is new: no document and no account has it; known: company, finance" in first.stderr
+    assert "is new" not in again.stderr
+    typed = loaded.json("ingest", "--source", str(tmp_path), "--department", "salse", "--dry-run")
+    assert "department 'salse' is new: no document and no account has it: did you mean sales?" in typed["notes"][0]
     assert "Nothing was changed" in loaded.refused("ingest", "--source", str(tmp_path), code=2)
     documents = loaded.json("documents", "list")["documents"]
     assert [(d["department"], d["level"]) for d in documents if d["path"] == "note.md"] == [("legal", 2)]

@@ -12,9 +12,13 @@ from llama_index.core.schema import Document
 
 from assistant.access.principal import AccessClass
 from assistant.errors import ConfigError, NotFound, PipelineError
+from assistant.parts import ocr_cache
+from assistant.settings import Ingest
 from assistant.wiring import build
+from tests.conftest import need
 from tests.integration import company
 from tests.integration.company import HR, HR_HEAD, SALES, STAFF, Site
+from tests.truth.documents import fonts_are_here, scanned
 
 pytestmark = pytest.mark.server
 
@@ -264,3 +268,17 @@ def test_a_folder_that_another_source_has_loaded_is_named(site: Site) -> None:
     assert "`assistant documents remove --pipeline company`" in note
     assert note in report.problems()
     assert site.ingest().notes == []  # nothing of it is new here
+
+
+def test_a_run_with_scans_keeps_the_cache_of_recognised_pages_within_its_limit(place: Path) -> None:
+    need(fonts_are_here(), "the DejaVu fonts (apt-get install fonts-dejavu-core)")
+    scan = scanned(place, "scan", "ru", 1, dpi=150)
+    shutil.copy(scan.file, place / "docs" / "scan.pdf")
+    cache = place / "storage" / "cache" / "ocr"
+    old = ocr_cache.file_of(cache, "0" * 64)
+    ocr_cache.put(old, {"text": "x" * (1 << 20)})
+    os.utime(old, (1, 1))
+    with build(company.settings(place / "storage", ingest=Ingest(workers=1, ocr_cache_mb=1))) as assistant:
+        assert assistant.ingest(place / "company.yaml").ocr_pages == 1
+    assert not old.exists()
+    assert len(list(cache.rglob("*.json"))) == 1, "this run's own page stays"

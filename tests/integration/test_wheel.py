@@ -35,6 +35,7 @@ def test_everything_shipped_is_in_it(wheel: Path) -> None:
     ):
         assert f"assistant/shipped/{part}" in names
     assert any(name.endswith("templates/login.html") for name in names)
+    assert any(name.endswith("static/follow.js") for name in names)
     assert not any(name.startswith(("tests/", "storage/")) for name in names)
 
 

@@ -6,17 +6,14 @@ The engine is made once for a worker process. A picture that was recognised befo
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import DocumentError
+from assistant.parts import ocr_cache
 from assistant.parts.ocr_data import tessdata_folders
 from assistant.parts.readers import lookalikes
 from assistant.parts.readers.base import ReadContext, clean
@@ -53,7 +50,7 @@ def recognise_picture(picture: Image, context: ReadContext) -> Recognised:
     if found is None:
         found = _Page(picture, str(data), tuple(context.ocr.languages)).read()
         if kept:
-            _keep(kept, found)
+            ocr_cache.put(kept, asdict(found))
     # Not kept: a better repair takes effect without another recognition.
     text, repaired = lookalikes.repair(found.text)
     return replace(found, text=clean(text), repaired=found.repaired + repaired)
@@ -171,27 +168,13 @@ def _cache_file(picture: Image, context: ReadContext, data: Path) -> Path | None
     sizes = [(name, (data / f"{name}.traineddata").stat().st_size) for name in context.ocr.languages]
     digest = hashlib.sha256(repr((tesserocr.tesseract_version(), _VERSION, sizes, picture.size)).encode())
     digest.update(picture.tobytes())
-    name = digest.hexdigest()
-    return context.cache / name[:2] / f"{name}.json"
+    return ocr_cache.file_of(context.cache, digest.hexdigest())
 
 
 def _kept(file: Path) -> Recognised | None:
     """What was recognised before; None if nothing was, or the file is damaged."""
     try:
-        kept = json.loads(file.read_text("utf-8"))
+        kept = ocr_cache.get(file) or {}
         return Recognised(str(kept["text"]), float(kept["confidence"]), int(kept["repaired"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
-
-
-def _keep(file: Path, found: Recognised) -> None:
-    """Whole or not at all, and for this user only: it is text of the documents. A full disk does not cost the page."""
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        number, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")  # mode 0600
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as target:
-                json.dump(asdict(found), target, ensure_ascii=False)
-            os.replace(name, file)
-        except OSError:
-            Path(name).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from assistant.errors import DocumentError
+from assistant.parts.readers import running_lines
 from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading
 from assistant.parts.readers.by_content import ByContent
 from assistant.parts.readers.charts import charts_of
@@ -15,6 +16,7 @@ from assistant.parts.readers.guards import decrypted
 from assistant.parts.readers.old_office import master_text, text_boxes
 from assistant.parts.readers.slides import odp_slides, with_whole_words
 from assistant.parts.readers.sniff import OFFICE, kind_of
+from assistant.parts.readers.workbooks import beside_cells
 from assistant.settings import IngestLimits
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
@@ -35,6 +37,7 @@ _SAME = {".docm": "docx", ".dotx": "docx", ".xlsm": "xlsx", ".pptm": "pptx", ".p
 _SHEETS = frozenset({"xlsx", "xls", "ods"})
 _SLIDES = frozenset({"pptx", "ppt", "odp"})
 _NO_NAME = re.compile(r"(?i)(sheet|лист|таблица|table)[ _]?\d*")  # a program's: as a heading it says nothing
+_COMMENT_MARK = re.compile(r"\[cmt:\d+\]|(?m:^\[\^cmt\d+\]:\n\s+)")  # xberg's, of reviewers' comments
 _SECTORS = 128 * 512  # bytes that a sector of the old format's allocation table speaks of
 
 
@@ -98,22 +101,31 @@ def _whole(raw: bytes, kind: str, limits: IngestLimits) -> Reading:
             raise
         # a file that lost its end, or was never padded: its table of sectors speaks of more than there are
         found = extract(raw.ljust(-(-len(raw) // _SECTORS) * _SECTORS + 512, b"\0"), _MIME[kind], limits)
-    charts = charts_of(raw) if kind == "docx" else ""  # xberg leaves them out
-    return Reading([Part(f"{found.text}\n\n{charts}".strip())], found.properties)
+    if kind != "docx":
+        return Reading([Part(found.text)], found.properties)
+    text = _COMMENT_MARK.sub("", found.text)
+    pieces = [text, charts_of(raw), running_lines.of_document(raw, text)]  # the last two xberg leaves out
+    return Reading([Part("\n\n".join(piece for piece in pieces if piece).strip())], found.properties)
 
 
 def _by_leaf(raw: bytes, kind: str, limits: IngestLimits) -> Reading:
     found = extract(with_whole_words(raw) if kind == "pptx" else raw, _MIME[kind], limits, leaves=True)
-    parts = [_sheet(leaf) for leaf in found.leaves] if kind in _SHEETS else _slides(raw, kind, found)
+    beside = beside_cells(raw) if kind == "xlsx" else {}
+    parts = (
+        [_sheet(leaf, beside.pop(leaf.name or "", "")) for leaf in found.leaves]
+        if kind in _SHEETS
+        else _slides(raw, kind, found)
+    )
+    parts += [_sheet(Leaf("", name, None), text) for name, text in beside.items()]  # sheets without cells
     if kind == "xls":
         parts.append(Part(text_boxes(raw), None, "sheet"))
     parts = [part for part in parts if re.search(r"\w", part.text)]
     return Reading(parts or [Part(master_text(raw) if kind == "ppt" else "")], found.properties)
 
 
-def _sheet(leaf: Leaf) -> Part:
+def _sheet(leaf: Leaf, beside: str) -> Part:
     name = leaf.name or ""
-    text = leaf.text.removeprefix(f"## {name}").strip()
+    text = f"{leaf.text.removeprefix(f'## {name}').strip()}\n\n{beside}".strip()
     named = text and name and not _NO_NAME.fullmatch(name)
     return Part(f"## {name}\n\n{text}" if named else text, name or None, "sheet")
 
