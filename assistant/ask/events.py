@@ -16,6 +16,7 @@ NoticeKind = Literal[
     "uncited",  # the model's answer names no passage
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
+    "rerank_late",  # so it does: the reranker took longer than its budget
     "keyword_only",  # the vector store is down: found by words alone
 ]
 

@@ -117,6 +117,8 @@ def _whole(found: Retrieved) -> Retrieved:
             raise ChromaUnavailable(notice.detail)
         if notice.kind == "rerank_failed":
             raise ModelUnavailable(f"the reranker failed: {notice.detail}; correct `reranker` in the configuration")
+        if notice.kind == "rerank_late":
+            raise ModelUnavailable(f"the reranker was late: {notice.detail}; measure with reranker.budget_ms: 0")
     return found
 
 

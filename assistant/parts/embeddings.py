@@ -6,12 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant import resources
 from assistant.errors import ConfigError
+from assistant.parts import model_files
 from assistant.registry import Registry
 
 if TYPE_CHECKING:  # a run that finds nothing changed asks for `identity` only, and LlamaIndex takes a second to import
@@ -31,6 +31,7 @@ def huggingface(
     *,
     model: str,
     device: str = "cpu",
+    dtype: str = "auto",
     batch_size: int = 64,
     threads: int = 1,
     query_instruction: str = "",
@@ -44,20 +45,19 @@ def huggingface(
     from assistant.parts.local_embedding import LocalEmbedding
 
     torch.set_num_threads(threads)
-    found = resources.locate(model)
+    folder = model_files.loadable(model, "embedding.model")
     try:
         return LocalEmbedding(
-            model_name=str(found or model),
+            model_name=str(folder),
             device=device,
+            dtype=dtype,
             embed_batch_size=batch_size,
             query_instruction=query_instruction or None,
             text_instruction=text_instruction or None,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"embedding.model '{model}' can't be loaded ({reason}): give a folder that holds it"
-        ) from error
+        raise ConfigError(f"embedding.model '{model}' can't be loaded from {folder} ({reason})") from error
 
 
 @EMBEDDINGS.register("hash")
@@ -74,10 +74,10 @@ def identity(provider: str, model: str, text_instruction: str = "") -> str:
     """
     folder = resources.locate(model)
     is_folder = folder is not None and folder.is_dir()
-    named = Path(model).name if is_folder else f"{model}\n{_revision(model)}\n"
+    named = Path(model).name if is_folder else f"{model}\n{model_files.cached_revision(model)}\n"
     digest = hashlib.sha256(f"{provider}\n{named}{text_instruction}".encode())
     if folder is not None and is_folder:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
+        for file in model_files.files_of(folder):
             size = file.stat().st_size
             digest.update(f"{file.relative_to(folder).as_posix()}:{size}\n".encode())
             with file.open("rb") as content:
@@ -85,19 +85,6 @@ def identity(provider: str, model: str, text_instruction: str = "") -> str:
                 content.seek(max(0, size - _SAMPLE))
                 digest.update(content.read())
     return digest.hexdigest()
-
-
-def _revision(model: str) -> str:
-    """The commit that the local hub cache has of a model, where the loader looks for it; "" when it has none."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    caches = [os.environ.get("LLAMA_INDEX_CACHE_DIR"), os.environ.get("HF_HUB_CACHE"), str(home / "hub")]
-    names = [model] if "/" in model else [model, f"sentence-transformers/{model}"]
-    for cache in filter(None, caches):
-        for name in names:
-            pointer = Path(cache).expanduser() / f"models--{name.replace('/', '--')}" / "refs" / "main"
-            with suppress(OSError, ValueError):
-                return pointer.read_text("ascii").strip()
-    return ""
 
 
 def tokenizer_of(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
