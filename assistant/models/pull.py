@@ -70,9 +70,9 @@ def pull(
 
 def choose(files: Sequence[RemoteFile], *, convert: bool) -> list[RemoteFile]:
     """What is needed to load it, small files first. Raises `ConfigError` when that can't be had, or not without a pickle."""
-    files = [file for file in files if not _is_foreign(file.name)]
     if unsafe := [file.name for file in files if not _stays_inside(file.name)]:
         raise ConfigError(f"a file is called {unsafe[0]!r}, which leads out of the model's folder: nothing was fetched")
+    files = [file for file in files if not _is_foreign(file.name)]
     pickled = pickled_only(file.name for file in files)
     if pickled and not convert:
         raise ConfigError(
@@ -87,7 +87,7 @@ def choose(files: Sequence[RemoteFile], *, convert: bool) -> list[RemoteFile]:
 
 def _is_foreign(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return any(part.startswith(".") and part != ".." for part in parts) or bool(OTHER_RUNTIMES & set(parts[:-1]))
+    return any(part.startswith(".") for part in parts) or bool(OTHER_RUNTIMES & set(parts[:-1]))
 
 
 def _stays_inside(name: str) -> bool:

@@ -108,7 +108,7 @@ class Hub:
             headers["Range"] = f"bytes={offset}-"
         with online(), get_session().stream("GET", url, headers=headers, timeout=_SECONDS) as response:
             hf_raise_for_status(response)
-            pieces = response.iter_bytes(_PIECE)
+            pieces = response.iter_raw()  # as it comes: what a larger buffer holds is lost when the connection breaks
             yield pieces if response.status_code == 206 or not offset else _skipped(pieces, offset)
 
     def explained(self, error: Exception) -> AssistantError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ else:
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
 _TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
+NO_LIMIT = 1_000_000  # tokens; what stands for a model without a window
 _REMEMBERED = 200_000  # words
 _WORD = re.compile(r"\S+")
 _SAMPLE = 1_000_000  # bytes; hashing gigabytes of weights at every start would cost seconds
@@ -99,6 +101,35 @@ def tokenizer_of(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
         return list(getattr(encoded, "ids", encoded))
 
     return ids
+
+
+class Window:
+    """How much of a passage the model reads; what is behind that has no part in its vector."""
+
+    def __init__(self, model: Callable[[], BaseEmbedding]) -> None:
+        self._model = model
+        self._tokenizer = LazyTokenizer(model)
+
+    @cached_property
+    def tokens(self) -> int | None:
+        """Of title, section and text, beside the model's own marks and its instruction; None where there is no limit."""
+        model = self._model()
+        length = getattr(model, "max_length", None)
+        inner = getattr(getattr(model, "_model", None), "tokenizer", None)
+        if length is None or inner is None or length >= NO_LIMIT:
+            return None
+        marks = len(inner.encode("a")) - len(inner.encode("a", add_special_tokens=False))
+        return int(length) - marks - len(self._tokenizer(getattr(model, "text_instruction", None) or ""))
+
+    def cut(self, texts: Iterable[str]) -> int:
+        """How many of the texts are longer. No token is shorter than a character, so most need no counting."""
+        if (limit := self.tokens) is None:
+            return 0
+        return sum(len(text) > limit and self._size(text) > limit for text in texts)
+
+    def _size(self, text: str) -> int:
+        sizes = self._tokenizer.sizes()
+        return len(self._tokenizer(text)) if sizes is None else sizes.count(text)
 
 
 class LazyTokenizer:

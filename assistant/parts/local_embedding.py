@@ -12,7 +12,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from pydantic import field_validator
 
-_NO_LIMIT = 1_000_000  # tokens
+from assistant.parts.embeddings import NO_LIMIT
 
 
 class LocalEmbedding(HuggingFaceEmbedding):
@@ -32,7 +32,7 @@ class LocalEmbedding(HuggingFaceEmbedding):
     @field_validator("max_length", mode="before")
     @classmethod
     def _finite(cls, tokens: float) -> float:
-        return _NO_LIMIT if tokens == math.inf else tokens
+        return NO_LIMIT if tokens == math.inf else tokens
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         with self._one_at_a_time:
@@ -52,7 +52,7 @@ class LocalEmbedding(HuggingFaceEmbedding):
 
 def is_transformer(model: Any) -> bool:  # noqa: ANN401 - a `SentenceTransformer`
     """Whether it computes; a static model only looks its words up, in rows of its own precision."""
-    from sentence_transformers.models import Transformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
     return any(isinstance(module, Transformer) for module in model)
 
