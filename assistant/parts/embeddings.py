@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assistant import resources
 from assistant.errors import ConfigError
 from assistant.parts import model_files
+from assistant.parts.offline import load_from_this_machine_only
 from assistant.registry import Registry
 
 if TYPE_CHECKING:  # a run that finds nothing changed asks for `identity` only, and LlamaIndex takes a second to import
@@ -40,8 +40,7 @@ def huggingface(
     text_instruction: str = "",
 ) -> BaseEmbedding:
     """A sentence-transformers model from a folder or the local hub cache; nothing is downloaded."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # before the import: the library reads it there
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    load_from_this_machine_only()
     import torch
 
     from assistant.parts.local_embedding import LocalEmbedding

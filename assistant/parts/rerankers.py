@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
 from assistant.errors import ConfigError
 from assistant.parts import model_files
+from assistant.parts.offline import load_from_this_machine_only
 from assistant.registry import Registry
 
 RERANKERS: Registry[BaseNodePostprocessor | None] = Registry("reranker")
@@ -24,7 +23,7 @@ def flag_embedding(
     *, model: str, device: str = "cpu", use_fp16: bool = False, candidates: int = 20, batch_size: int = 16
 ) -> BaseNodePostprocessor | None:
     """A BGE cross-encoder (FlagEmbedding) from a folder or the local hub cache; nothing is downloaded."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # before the import: the library reads it there
+    load_from_this_machine_only()
     folder = model_files.loadable(model, "reranker.model")
     try:
         from assistant.parts.cross_encoder import CrossEncoder

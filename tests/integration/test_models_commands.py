@@ -40,7 +40,7 @@ def served(url: str, model: str = LLM) -> str:
 
 
 def by_name(found: dict[str, list[dict[str, object]]]) -> dict[tuple[object, object], dict[str, object]]:
-    return {(model["kind"], model["name"]): model for model in found["models"]}
+    return {(model["kind"], model["name"]): model for model in reversed(found["models"])}  # those in force are first
 
 
 def test_list_names_what_is_here_and_what_to_do(tmp_path: Path, ollama: ScriptedOllama, encoder: Path) -> None:

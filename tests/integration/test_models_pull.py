@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from assistant.errors import AssistantError, ConfigError, ModelUnavailable, NotFound
+from assistant.evaluation.corpus import apart
+from assistant.evaluation.datasets import read_dataset
 from assistant.models.pull import choose, pull
 from assistant.models.sources import RemoteFile
 from assistant.parts import model_files
 from assistant.parts.embeddings import EMBEDDINGS, identity
-from assistant.settings import Embedding
+from assistant.settings import Embedding, Reranker
 from assistant.wiring import build
 from tests.integration import company
 from tests.integration.test_reranking import write_cross_encoder
@@ -261,6 +263,19 @@ def test_the_accounts_own_token_is_not_for_a_mirror(
     monkeypatch.setenv("HF_TOKEN", "given")
     pull(NAME, storage, origin=server.url, revision="main")
     assert set(server.tokens) == {"Bearer given"}
+
+
+def test_an_evaluations_own_storage_uses_the_companys_models(storage: Path, encoder: Path, tmp_path: Path) -> None:
+    folder = pull(NAME, storage, origin=str(encoder)).files.folder
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/corpus.jsonl").write_text('{"id": "a", "title": "t", "text": "x", "lang": "en"}\n', "utf-8")
+    (tmp_path / "set/questions.jsonl").write_text(
+        '{"id": "1", "question": "x", "lang": "en", "gold": ["a"]}\n', "utf-8"
+    )
+    settings = company.settings(storage, embedding=Embedding(model=NAME), reranker=Reranker(model="acme/other"))
+    made = apart(settings, read_dataset(tmp_path / "set"))
+    assert (made.embedding.model, made.reranker.model) == (str(folder), "acme/other")
+    assert made.storage.path != storage
 
 
 # --- pickles
