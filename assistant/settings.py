@@ -74,9 +74,14 @@ class Llm(Block):
 class Embedding(Block):
     provider: str = Field(default="huggingface", description="A registered embedding part: huggingface, hash.")
     model: str = Field(
-        default="data/models/static-bilingual", description="Folder of the model, or its name in the hub cache."
+        default="data/models/static-bilingual",
+        description="Folder of the model, or its hub name after `assistant models pull NAME`.",
     )
     device: str = Field(default="cpu", description="Where it runs: cpu, cuda.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="Precision of a transformer; auto: bfloat16 on a CPU that has it, float16 on a GPU, else float32.",
+    )
     batch_size: PositiveInt = Field(default=64, description="Passages embedded at once.")
     threads: PositiveInt = Field(default=1, description="Torch threads; more than one spins and slows a busy machine.")
     query_instruction: str = Field(default="", description="Put before a question, if the model wants it.")
@@ -85,9 +90,19 @@ class Embedding(Block):
 
 class Reranker(Block):
     provider: str = Field(default="none", description="A registered reranker part: none, flag_embedding.")
-    model: str = Field(default="BAAI/bge-reranker-v2-m3", description="Folder or local hub name of the cross-encoder.")
+    model: str = Field(
+        default="BAAI/bge-reranker-v2-m3",
+        description="Folder of the cross-encoder, or its hub name after `assistant models pull NAME`.",
+    )
+    device: str = Field(default="cpu", description="Where it runs: cpu, cuda.")
     use_fp16: bool = Field(default=False, description="Half precision; true on a GPU.")
     candidates: PositiveInt = Field(default=20, description="How many of the best passages it reads.")
+    batch_size: PositiveInt = Field(default=16, description="Passages read at once.")
+    budget_ms: int = Field(
+        default=2000,
+        ge=0,
+        description="An order that comes later than this is not waited for: the fused one is used; 0 waits for ever.",
+    )
 
 
 class FusionWeights(Block):

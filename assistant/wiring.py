@@ -64,13 +64,14 @@ def build(
     from assistant.index.vector_cache import VectorCache
     from assistant.index.writer import Writer
     from assistant.parts.embeddings import identity
+    from assistant.parts.model_files import pulled_or
 
     storage = prepare_storage(settings.storage.path)
     database = open_database(settings, storage)
     users = Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
     chroma = _chroma(settings, storage)
     embedding = settings.embedding
-    model_identity = identity(embedding.provider, embedding.model, embedding.text_instruction)
+    model_identity = identity(embedding.provider, pulled_or(embedding.model, storage), embedding.text_instruction)
 
     def collection_name(class_id: int) -> str:
         """Another embedding model writes into collections of its own: vectors are never mixed."""
@@ -192,16 +193,16 @@ def _retriever(
     embedder: Callable[[], BaseEmbedding],
     reranker: Callable[[], BaseNodePostprocessor | None],
 ) -> Retriever:
+    from assistant.ask.reranking import Reranking
     from assistant.ask.retrieval import Retriever
 
     return Retriever(
         settings=settings.retrieval,
-        reranker_settings=settings.reranker,
         catalog=catalog,
         search=search,
         policy=policy,
         embed_model=embedder,
-        reranker=reranker,
+        reranking=Reranking(settings.reranker, reranker),
     )
 
 
@@ -272,16 +273,21 @@ def _consistency(
 
 def _embed_model(settings: Settings) -> BaseEmbedding:
     from assistant.parts.embeddings import EMBEDDINGS
+    from assistant.parts.model_files import pulled_or
 
     options: dict[str, Any] = settings.embedding.model_dump(exclude={"provider"})
+    options["model"] = pulled_or(settings.embedding.model, settings.storage.path)
     if settings.embedding.provider == "hash":
         options = {}
     return EMBEDDINGS.build(settings.embedding.provider, **options)
 
 
 def _reranker(settings: Settings) -> BaseNodePostprocessor | None:
+    from assistant.parts.model_files import pulled_or
     from assistant.parts.rerankers import RERANKERS
 
     if settings.reranker.provider == "none":
         return RERANKERS.build("none")
-    return RERANKERS.build(settings.reranker.provider, **settings.reranker.model_dump(exclude={"provider"}))
+    options = settings.reranker.model_dump(exclude={"provider", "budget_ms"})
+    options["model"] = pulled_or(settings.reranker.model, settings.storage.path)
+    return RERANKERS.build(settings.reranker.provider, **options)

@@ -17,6 +17,7 @@ NoticeKind = Literal[
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
     "read_as",  # a word that no document has was taken for another spelling
+    "rerank_late",  # so it does: the reranker took longer than its budget
     "keyword_only",  # the vector store is down: found by words alone
 ]
 

@@ -14,6 +14,7 @@ from assistant.access.principal import Principal
 from assistant.ask.events import Notice, Scores, Source, Standing
 from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
+from assistant.ask.reranking import Reranking
 from assistant.ask.selection import distinct
 from assistant.ask.standing import Later, in_force_first, readable_successors, standings, with_standing
 from assistant.errors import ChromaUnavailable, InvalidQuestion
@@ -21,11 +22,10 @@ from assistant.index.catalog import Catalog, Passage
 from assistant.index.evidence import Evidence
 from assistant.index.search import Dense, Search
 from assistant.index.terms import Term, meant, read_as
-from assistant.settings import Reranker, Retrieval
+from assistant.settings import Retrieval
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
 _NOT_WHOLE = "some documents were embedded by another model, or their vectors are lost: run `assistant ingest`"
 METHODS = ("bm25", "vector", "hybrid", "reranked")
@@ -68,20 +68,18 @@ class Retriever:
         self,
         *,
         settings: Retrieval,
-        reranker_settings: Reranker,
         catalog: Catalog,
         search: Search,
         policy: Policy,
         embed_model: Callable[[], BaseEmbedding],
-        reranker: Callable[[], BaseNodePostprocessor | None],
+        reranking: Reranking,
     ) -> None:
         self._settings = settings
-        self._reranker_settings = reranker_settings
         self._catalog = catalog
         self._search = search
         self._policy = policy
         self._embed_model = embed_model
-        self._reranker = reranker
+        self.reranking = reranking
 
     async def retrieve(
         self, question: str, principal: Principal, *, top_n: int | None = None, method: str = "reranked"
@@ -101,8 +99,10 @@ class Retriever:
         found, notices = ranked(candidates, self._settings, method), candidates.notices
         timings["fuse"] += _ms(start)
         if method == "reranked":
-            found, failed = await self._rerank(question, found, timings)
-            notices += failed
+            start = perf_counter()
+            found, unranked = await self.reranking.rerank(question, found)
+            notices += unranked
+            timings["rerank"] = _ms(start)
         start = perf_counter()
         found = in_force_first(found, candidates.later)
         chosen = distinct(found, top_n, kept=candidates.later) if is_for_answer else found[:top_n]
@@ -199,33 +199,6 @@ class Retriever:
             raise by_vector
         notices = () if by_vector.is_whole else (Notice("keyword_only", _NOT_WHOLE),)
         return by_words, by_vector.found, notices
-
-    async def _rerank(
-        self, question: str, found: list[Source], timings: dict[str, float]
-    ) -> tuple[list[Source], tuple[Notice, ...]]:
-        reranker = await asyncio.to_thread(self._reranker)  # the first time it loads the model
-        if reranker is None or not found:
-            return found, ()
-        from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-
-        start = perf_counter()
-        head, tail = found[: self._reranker_settings.candidates], found[self._reranker_settings.candidates :]
-        nodes = [
-            NodeWithScore(node=TextNode(id_=source.passage.chunk, text=source.passage.indexed_text)) for source in head
-        ]
-        try:
-            ranked = await asyncio.to_thread(reranker.postprocess_nodes, nodes, QueryBundle(question))
-        except (RuntimeError, ValueError, LookupError, OSError) as error:  # out of GPU memory is a RuntimeError
-            reason = str(error).strip() or type(error).__name__
-            return found, (Notice("rerank_failed", reason.splitlines()[0][:200]),)
-        timings["rerank"] = _ms(start)
-        by_chunk = {source.passage.chunk: source for source in head}
-        best = [
-            replace(source, score=float(node.score or 0.0), scores=replace(source.scores, rerank=node.score))
-            for node in ranked
-            if (source := by_chunk.get(node.node.node_id))
-        ]
-        return best + tail, ()
 
     def _readable(self, principal: Principal, ids: Mapping[str, float]) -> dict[str, Passage]:
         """The passages of those ids that are in force and that the principal may read."""

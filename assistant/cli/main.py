@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, evaluation, serving, users, watching
+from assistant.cli import answers, doctor, documents, evaluation, models, serving, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -26,6 +26,7 @@ answers.register(app)
 evaluation.register(app)
 serving.register(app)
 doctor.register(app)
+models.register(app)
 users.register(app)
 
 

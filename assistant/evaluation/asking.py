@@ -150,6 +150,8 @@ def _refuse_partial(notices: Iterable[Notice]) -> None:
             raise ChromaUnavailable(notice.detail)
         if notice.kind == "rerank_failed":
             raise ModelUnavailable(f"the reranker failed: {notice.detail}; correct `reranker` in the configuration")
+        if notice.kind == "rerank_late":
+            raise ModelUnavailable(f"the reranker was late: {notice.detail}; measure with reranker.budget_ms: 0")
 
 
 def _by_document(sources: Iterable[Source]) -> list[str]:

@@ -23,12 +23,18 @@ _EVERYTHING = AccessClass("evaluation", 1)
 
 def apart(settings: Settings, dataset: Dataset) -> Settings:
     """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port."""
+    from assistant.parts.model_files import pulled_or
+
+    pulled = settings.storage.path  # a pulled model lies in the company's own storage
+    embedding, reranker = settings.embedding, settings.reranker
     place = hashlib.sha256(str(dataset.folder / CORPUS).encode()).hexdigest()[:8]
     return settings.model_copy(
         update={
             "storage": Storage(path=settings.storage.path / "eval" / f"{dataset.name}-{place}"),
             "database": Database(),
             "chroma": Chroma(mode="managed", port=0, start_seconds=settings.chroma.start_seconds),
+            "embedding": embedding.model_copy(update={"model": pulled_or(embedding.model, pulled)}),
+            "reranker": reranker.model_copy(update={"model": pulled_or(reranker.model, pulled)}),
         }
     )
 

@@ -160,14 +160,14 @@ class Catalog(WriteJournal, DocumentRecords):
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
                 rows = session.connection().execute(_PASSAGES_BY_ID, {"ids": wanted[start : start + _BATCH]})
-                found.update((row[0], _passage(*row)) for row in rows)
+                found.update((row[0], _passage(*tuple(row))) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
         """All chunks of a document in reading order."""
         with self._database.transaction() as session:
             query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
-            return [_passage(*row) for row in session.execute(query)]
+            return [_passage(*tuple(row)) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
         """Ids of all chunks in force, in no order, and their class ids."""

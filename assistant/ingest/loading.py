@@ -21,6 +21,7 @@ from assistant.ingest.progress import IngestProgress, Progress
 from assistant.ingest.reading import Page, ReadResult, ReadTask, read_all
 from assistant.ingest.report import Failure, IngestReport
 from assistant.ingest.sources.loaded import properties_of
+from assistant.parts.embeddings import Window
 from assistant.records.tables import ChunkColumns, DocumentRow
 from assistant.settings import Ingest
 
@@ -49,6 +50,7 @@ class Loader:
         self._writer = writer
         self._vectors = vectors
         self._embed_model = embed_model
+        self._window = Window(embed_model)
         self._ocr_cache = ocr_cache
         self._limits = limits
         self._report = report
@@ -130,7 +132,7 @@ class Loader:
 
         Raises `MetadataRefused` when nobody may read it.
         """
-        from assistant.ingest.splitting import split, title_of
+        from assistant.ingest.splitting import embedded, split, title_of
 
         if not any(page.text.strip() for page in result.pages):
             return "no text was found in it"
@@ -155,6 +157,9 @@ class Loader:
         if row.ocr_pages:
             row.details["ocr_confidence"] = _mean_confidence(result.pages)
         row.status, row.error, row.indexed_at = INDEXED, result.warning, now()
+        if cut := self._window.cut(embedded(nodes)):
+            said = f"of {cut} passages the embedding model reads the first {self._window.tokens} tokens only"
+            self._report.warnings.append(Failure(row.path, f"{said}: set a smaller chunk_size"))
         chunks = [_chunk(row, position, node) for position, node in enumerate(nodes)]
         self._batch.append((Version(row, chunks), nodes))
         self._report.chunks_deleted += had_chunks
@@ -194,11 +199,10 @@ class Loader:
                 yield class_id, nodes[start : start + size]
 
     def _embed(self, nodes: list[TextNode]) -> None:
-        from llama_index.core.schema import MetadataMode
+        from assistant.ingest.splitting import embedded
 
         try:
-            texts = [node.get_content(MetadataMode.EMBED) for node in nodes]
-            vectors, computed = self._vectors.vectors(texts, self._embed_model().get_text_embedding_batch)
+            vectors, computed = self._vectors.vectors(embedded(nodes), self._embed_model().get_text_embedding_batch)
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise ModelUnavailable(

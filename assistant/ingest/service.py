@@ -24,6 +24,7 @@ from assistant.ingest.progress import Progress
 from assistant.ingest.report import Failure, IngestReport
 from assistant.ingest.sources import SourceItem, scan
 from assistant.parts import ocr_cache
+from assistant.parts.embeddings import Window
 from assistant.records.tables import DocumentRow
 from assistant.settings import Ingest
 
@@ -191,12 +192,13 @@ class IngestService:
 
     def _check_window(self, pipeline: Pipeline) -> None:
         """A chunk longer than the model's window would be cut silently."""
-        window = getattr(self._embed_model(), "max_length", None)
+        window = Window(self._embed_model).tokens
         for step in pipeline.transformations:
             size = getattr(step, "chunk_size", 0)
             if window and size > window:
                 raise PipelineError(
-                    f"{pipeline.file}: chunk_size {size} is more than the embedding model reads ({window} tokens)"
+                    f"{pipeline.file}: chunk_size {size} is more than the embedding model reads: set it to at most {window} "
+                    "tokens (title and section count; the model's own marks and its instruction are taken off)"
                 )
 
     def _guard(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from pathlib import PurePosixPath
 from typing import Any
 
 from llama_index.core.ingestion import run_transformations
-from llama_index.core.schema import Document, NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.schema import Document, MetadataMode, NodeRelationship, RelatedNodeInfo, TextNode
 
 from assistant.errors import DocumentError
 from assistant.index.catalog import chunk_id
@@ -61,6 +61,11 @@ def split(pipeline: Pipeline, document: str, title: str, pages: list[Page]) -> t
         raise DocumentError("it has headings only, without text under them")
     version = _version(title, texts)
     return version, [_node(document, version, number, *found) for number, found in enumerate(texts)]
+
+
+def embedded(nodes: Iterable[TextNode]) -> list[str]:
+    """What the embedding model is given of each: title, section, text."""
+    return [node.get_content(MetadataMode.EMBED) for node in nodes]
 
 
 def _version(title: str, texts: list[tuple[str, dict[str, Any]]]) -> str:

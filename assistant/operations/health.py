@@ -19,7 +19,7 @@ from assistant.operations.background import Background, StillRunning
 
 State = Literal["ok", "degraded", "down"]
 _SECONDS = 5.0  # for one part: one that hangs must not hang the others
-_LOADING_SECONDS = 120.0  # the command line loads the embedding model first
+_LOADING_SECONDS = 120.0  # the command line loads a model first
 _CHROMA_SECONDS = 3.0  # less than a part has, so that its own words are shown
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -63,6 +63,7 @@ async def examine(assistant: Assistant) -> Health:
         ("chroma", _chroma),
         ("bm25", _bm25),
         ("embedding", _embedding),
+        ("reranker", _reranker),
         ("ocr", _ocr),
     )
     checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
@@ -90,7 +91,7 @@ async def _apart(assistant: Assistant, name: str, check: Callable[[Assistant], P
 
 async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
     start = perf_counter()
-    limit = _LOADING_SECONDS if name == "embedding" else _SECONDS
+    limit = _LOADING_SECONDS if name in ("embedding", "reranker") else _SECONDS
     try:
         async with asyncio.timeout(limit):
             found = await check
@@ -161,6 +162,20 @@ def _embedding(assistant: Assistant) -> PartHealth:
         advice = "run `assistant ingest`: they are embedded anew"
         return PartHealth("embedding", "degraded", f"{detail}; {documents} documents are of another model", "", advice)
     return PartHealth("embedding", "ok", detail)
+
+
+def _reranker(assistant: Assistant) -> PartHealth:
+    """Late and failed ones since the start: then the fused order was used."""
+    if assistant.reranker() is None:
+        return PartHealth("reranker", "ok", "none is configured: the fused order stands")
+    settings, counts = assistant.settings.reranker, assistant.retriever.reranking.counts
+    detail = f"{settings.model or settings.provider}; " + ", ".join(
+        f"{counts[what]} {what}" for what in ("done", "late", "skipped", "failed")
+    )
+    if counts["late"] + counts["skipped"] + counts["failed"] > counts["done"]:
+        advice = "fewer reranker.candidates, a GPU, or a larger reranker.budget_ms"
+        return PartHealth("reranker", "degraded", detail, advice=advice)
+    return PartHealth("reranker", "ok", detail)
 
 
 def _ocr(assistant: Assistant) -> PartHealth:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant import resources
 from assistant.errors import ConfigError
+from assistant.parts import model_files
+from assistant.parts.offline import load_from_this_machine_only
 from assistant.registry import Registry
 
 if TYPE_CHECKING:  # a run that finds nothing changed asks for `identity` only, and LlamaIndex takes a second to import
@@ -21,6 +22,7 @@ else:
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
 _TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
+NO_LIMIT = 1_000_000  # tokens; what stands for a model without a window
 _REMEMBERED = 200_000  # words …
 _LONG = 100  # … of no more characters; WordPiece makes one token of a longer one, whatever it is
 _LETTERS = 8  # of a long word that count as a token at least
@@ -33,33 +35,32 @@ def huggingface(
     *,
     model: str,
     device: str = "cpu",
+    dtype: str = "auto",
     batch_size: int = 64,
     threads: int = 1,
     query_instruction: str = "",
     text_instruction: str = "",
 ) -> BaseEmbedding:
     """A sentence-transformers model from a folder or the local hub cache; nothing is downloaded."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # before the import: the library reads it there
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    load_from_this_machine_only()
     import torch
 
     from assistant.parts.local_embedding import LocalEmbedding
 
     torch.set_num_threads(threads)
-    found = resources.locate(model)
+    folder = model_files.loadable(model, "embedding.model")
     try:
         return LocalEmbedding(
-            model_name=str(found or model),
+            model_name=str(folder),
             device=device,
+            dtype=dtype,
             embed_batch_size=batch_size,
             query_instruction=query_instruction or None,
             text_instruction=text_instruction or None,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"embedding.model '{model}' can't be loaded ({reason}): give a folder that holds it"
-        ) from error
+        raise ConfigError(f"embedding.model '{model}' can't be loaded from {folder} ({reason})") from error
 
 
 @EMBEDDINGS.register("hash")
@@ -76,10 +77,10 @@ def identity(provider: str, model: str, text_instruction: str = "") -> str:
     """
     folder = resources.locate(model)
     is_folder = folder is not None and folder.is_dir()
-    named = Path(model).name if is_folder else f"{model}\n{_revision(model)}\n"
+    named = Path(model).name if is_folder else f"{model}\n{model_files.cached_revision(model)}\n"
     digest = hashlib.sha256(f"{provider}\n{named}{text_instruction}".encode())
     if folder is not None and is_folder:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
+        for file in model_files.files_of(folder):
             size = file.stat().st_size
             digest.update(f"{file.relative_to(folder).as_posix()}:{size}\n".encode())
             with file.open("rb") as content:
@@ -87,19 +88,6 @@ def identity(provider: str, model: str, text_instruction: str = "") -> str:
                 content.seek(max(0, size - _SAMPLE))
                 digest.update(content.read())
     return digest.hexdigest()
-
-
-def _revision(model: str) -> str:
-    """The commit that the local hub cache has of a model, where the loader looks for it; "" when it has none."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    caches = [os.environ.get("LLAMA_INDEX_CACHE_DIR"), os.environ.get("HF_HUB_CACHE"), str(home / "hub")]
-    names = [model] if "/" in model else [model, f"sentence-transformers/{model}"]
-    for cache in filter(None, caches):
-        for name in names:
-            pointer = Path(cache).expanduser() / f"models--{name.replace('/', '--')}" / "refs" / "main"
-            with suppress(OSError, ValueError):
-                return pointer.read_text("ascii").strip()
-    return ""
 
 
 def tokenizer_of(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
@@ -114,6 +102,35 @@ def tokenizer_of(model: BaseEmbedding) -> Callable[[str], list[int]] | None:
         return list(getattr(encoded, "ids", encoded))
 
     return ids
+
+
+class Window:
+    """How much of a passage the model reads; what is behind that has no part in its vector."""
+
+    def __init__(self, model: Callable[[], BaseEmbedding]) -> None:
+        self._model = model
+        self._tokenizer = LazyTokenizer(model)
+
+    @cached_property
+    def tokens(self) -> int | None:
+        """Of title, section and text, beside the model's own marks and its instruction; None where there is no limit."""
+        model = self._model()
+        length = getattr(model, "max_length", None)
+        inner = getattr(getattr(model, "_model", None), "tokenizer", None)
+        if length is None or inner is None or length >= NO_LIMIT:
+            return None
+        marks = len(inner.encode("a")) - len(inner.encode("a", add_special_tokens=False))
+        return int(length) - marks - len(self._tokenizer(getattr(model, "text_instruction", None) or ""))
+
+    def cut(self, texts: Iterable[str]) -> int:
+        """How many of the texts are longer. No token is shorter than a character, so most need no counting."""
+        if (limit := self.tokens) is None:
+            return 0
+        return sum(len(text) > limit and self._size(text) > limit for text in texts)
+
+    def _size(self, text: str) -> int:
+        sizes = self._tokenizer.sizes()
+        return len(self._tokenizer(text)) if sizes is None else sizes.count(text)
 
 
 class LazyTokenizer:

@@ -42,6 +42,7 @@ class ModelStatus:
     ok: bool
     detail: str
     version: str = ""
+    size: int = 0  # bytes of the weights, where the server says
 
 
 class ChatModel(Protocol):
@@ -236,12 +237,13 @@ async def _ollama_status(settings: Llm) -> ModelStatus:
     async with httpx.AsyncClient(base_url=settings.url, timeout=3, trust_env=False) as client:
         version = (await client.get("/api/version")).raise_for_status().json()["version"]
         tags = (await client.get("/api/tags")).raise_for_status().json()["models"]
-    names = {model["name"] for model in tags}
-    if settings.model not in names and f"{settings.model}:latest" not in names:
+    sizes = {model["name"]: int(model.get("size") or 0) for model in tags}
+    name = settings.model if settings.model in sizes else f"{settings.model}:latest"
+    if name not in sizes:
         return ModelStatus(
             False, f"Ollama has no model '{settings.model}': run `ollama pull {settings.model}`", version
         )
-    return ModelStatus(True, f"{settings.model} at {settings.url}", version)
+    return ModelStatus(True, f"{settings.model} at {settings.url}", version, sizes[name])
 
 
 def _make_openai_like(settings: Llm) -> LLM:

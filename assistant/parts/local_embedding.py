@@ -6,33 +6,68 @@ import math
 import threading
 from typing import Any
 
+import numpy as np
+import torch
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from pydantic import field_validator
 
-_NO_LIMIT = 1_000_000  # tokens
+from assistant.parts.embeddings import NO_LIMIT
 
 
 class LocalEmbedding(HuggingFaceEmbedding):
     """Subclassed because a static model gives infinity as its length limit, and the stock class takes integers only;
-    because a fast tokenizer that two threads use at once raises "Already borrowed"; and because a local model that
-    fails will fail again: the stock class tries three times, with seconds between.
+    because a fast tokenizer that two threads use at once raises "Already borrowed"; because a local model that
+    fails will fail again (the stock class tries three times, with seconds between); and because a vector that was
+    brought to length 1 in half precision does not have it.
     """
 
     _one_at_a_time: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
+    def __init__(self, *, dtype: str = "float32", **options: Any) -> None:  # noqa: ANN401 - the base class's own
+        super().__init__(**options)
+        if is_transformer(self._model):
+            self._model.to(resolved_dtype(dtype, str(self._device)))
+
     @field_validator("max_length", mode="before")
     @classmethod
     def _finite(cls, tokens: float) -> float:
-        return _NO_LIMIT if tokens == math.inf else tokens
+        return NO_LIMIT if tokens == math.inf else tokens
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         with self._one_at_a_time:
-            vectors: list[list[float]] = self._model.encode(
+            vectors = self._model.encode(
                 inputs,
                 batch_size=self.embed_batch_size,
                 prompt_name=prompt_name,
-                normalize_embeddings=self.normalize,
+                normalize_embeddings=False,
                 show_progress_bar=False,
-            ).tolist()
-        return vectors
+            )
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if self.normalize:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+        found: list[list[float]] = vectors.tolist()
+        return found
+
+
+def is_transformer(model: Any) -> bool:  # noqa: ANN401 - a `SentenceTransformer`
+    """Whether it computes; a static model only looks its words up, in rows of its own precision."""
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
+    return any(isinstance(module, Transformer) for module in model)
+
+
+def resolved_dtype(wanted: str, device: str) -> torch.dtype:
+    """`auto` is half precision where the processor computes in it, and not merely where torch can imitate it."""
+    if wanted == "auto":
+        wanted = "bfloat16" if has_native_bfloat16() else "float32"
+        if device.startswith("cuda"):
+            wanted = "float16"
+    found: torch.dtype = getattr(torch, wanted)
+    return found
+
+
+def has_native_bfloat16() -> bool:
+    """oneDNN says yes to any AVX-512, and then imitates it: the processor's own instructions count."""
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))

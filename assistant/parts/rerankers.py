@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-from assistant import resources
 from assistant.errors import ConfigError
+from assistant.parts import model_files
+from assistant.parts.offline import load_from_this_machine_only
 from assistant.registry import Registry
 
 RERANKERS: Registry[BaseNodePostprocessor | None] = Registry("reranker")
@@ -20,16 +19,16 @@ def none() -> BaseNodePostprocessor | None:
 
 
 @RERANKERS.register("flag_embedding")
-def flag_embedding(*, model: str, use_fp16: bool = False, candidates: int = 20) -> BaseNodePostprocessor | None:
+def flag_embedding(
+    *, model: str, device: str = "cpu", use_fp16: bool = False, candidates: int = 20, batch_size: int = 16
+) -> BaseNodePostprocessor | None:
     """A BGE cross-encoder (FlagEmbedding) from a folder or the local hub cache; nothing is downloaded."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    from llama_index.postprocessor.flag_embedding_reranker import FlagEmbeddingReranker
-
-    found = resources.locate(model)
+    load_from_this_machine_only()
+    folder = model_files.loadable(model, "reranker.model")
     try:
-        return FlagEmbeddingReranker(model=str(found or model), top_n=candidates, use_fp16=use_fp16)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"reranker.model '{model}' can't be loaded ({reason}): give a folder that holds it"
-        ) from error
+        from assistant.parts.cross_encoder import CrossEncoder
+
+        return CrossEncoder(str(folder), device=device, use_fp16=use_fp16, top_n=candidates, batch_size=batch_size)
+    except (OSError, ValueError, RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"reranker.model '{model}' can't be loaded from {folder} ({reason})") from error

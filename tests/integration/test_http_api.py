@@ -236,7 +236,16 @@ def test_health_tells_details_to_administrators_only(web: Web) -> None:
             assert str(web.docs.parent) not in answer.text
         body = answers[2].json()
         assert body["status"] == "healthy"
-        assert set(body["checks"]) == {"storage", "database", "chroma", "bm25", "embedding", "ocr", f"llm {MODEL}"}
+        assert set(body["checks"]) == {
+            "storage",
+            "database",
+            "chroma",
+            "bm25",
+            "embedding",
+            "reranker",
+            "ocr",
+            f"llm {MODEL}",
+        }
         assert str(web.docs.parent) in body["checks"]["storage"]["detail"]
         assert body["checks"][f"llm {MODEL}"]["version"] == web.ollama.script.version
         assert stranger.get("/health/live").json() == {"status": "alive"}

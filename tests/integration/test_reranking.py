@@ -60,7 +60,7 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def assistant(place: Path, cross_encoder: Path) -> Iterator[Assistant]:
-    reranker = Reranker(provider="flag_embedding", model=str(cross_encoder), candidates=8)
+    reranker = Reranker(provider="flag_embedding", model=str(cross_encoder), candidates=8, budget_ms=0)
     with build(company.settings(place / "storage", reranker=reranker)) as assistant:
         yield assistant
 
@@ -96,6 +96,26 @@ def test_scores_are_the_models_own(assistant: Assistant) -> None:
     direct = FlagReranker(assistant.settings.reranker.model, use_fp16=False)
     expected = direct.compute_score([(QUESTION, source.passage.indexed_text) for source in found])
     assert [source.scores.rerank for source in found] == pytest.approx(expected, abs=1e-4)
+
+
+def test_batches_and_length_are_those_of_the_model(cross_encoder: Path) -> None:
+    """A passage of another batch, or of 500 tokens, must not change a score; no progress bars in between."""
+    from FlagEmbedding import FlagReranker
+    from FlagEmbedding.inference.reranker.encoder_only import base
+
+    pairs = [(QUESTION, "отпуск " * length) for length in (3, 600, 40, 7, 511, 100, 1)]
+    one_by_one = FlagReranker(str(cross_encoder), use_fp16=False, max_length=512, devices="cpu")
+    expected = [one_by_one.compute_score_single_gpu([pair])[0] for pair in pairs]
+    for size in (1, 3, 50):
+        made = RERANKERS.build("flag_embedding", model=str(cross_encoder), batch_size=size)
+        assert made is not None
+        assert made._model._model.max_length == 512
+        drawn: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(base, "tqdm", lambda steps, disable, drawn=drawn, **_: drawn.append(disable) or steps)
+            assert made._model.compute_score(pairs) == pytest.approx(expected, abs=1e-4)
+        assert drawn
+        assert all(drawn)
 
 
 def test_reranker_reads_only_what_its_asker_may_read(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +163,7 @@ def test_reranker_that_fails_leaves_the_fused_order(
         ) -> list[NodeWithScore]:
             raise error
 
-    def failing(*, model: str, use_fp16: bool, candidates: int) -> BaseNodePostprocessor:  # noqa: ARG001
+    def failing(*, model: str, device: str, use_fp16: bool, candidates: int, batch_size: int) -> BaseNodePostprocessor:  # noqa: ARG001
         return Failing()
 
     monkeypatch.setitem(RERANKERS._factories, "failing", failing)
@@ -152,13 +172,16 @@ def test_reranker_that_fails_leaves_the_fused_order(
         found = company.search(assistant, QUESTION)
     assert [(notice.kind, notice.detail) for notice in found.notices] == [("rerank_failed", detail)]
     assert found.sources == fused.sources
+    assert assistant.retriever.reranking.counts == {"failed": 1}
 
 
 def test_model_that_is_not_there_is_a_sentence(place: Path) -> None:
     reranker = Reranker(provider="flag_embedding", model="no/such-model")
     with (
         build(company.settings(place / "storage", reranker=reranker)) as assistant,
-        pytest.raises(ConfigError, match=r"reranker.model 'no/such-model' can't be loaded .*give a folder"),
+        pytest.raises(
+            ConfigError, match=r"reranker.model 'no/such-model' is not .*assistant models pull no/such-model"
+        ),
     ):
         company.search(assistant, QUESTION)
 

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 import uvicorn
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.servers.ollama_generation import Engine, generate
+from tests.servers.ollama_pull import pull
 from tests.servers.ollama_script import Script
 from tests.servers.ollama_wire import (
     MODEL_BYTES,
@@ -134,6 +136,7 @@ def build_app(engine: Engine) -> ASGIApp:
             Route("/api/tags", pages.tags),
             Route("/api/ps", pages.ps),
             Route("/api/show", pages.show, methods=["POST"]),
+            Route("/api/pull", partial(pull, engine), methods=["POST"]),
             Route("/api/chat", answers, methods=["POST"]),
             Route("/api/generate", answers, methods=["POST"]),
             Route("/script", pages.script, methods=["GET", "POST", "DELETE"]),

@@ -90,6 +90,10 @@ class Script:
     error_message: str = "an error was encountered while running the model"
     garbage_after_tokens: int | None = None
     """A line that is no JSON after this many tokens; the stream then goes on."""
+    pull_ends_after: int | None = None
+    """A pull's stream ends after this many lines, without the last one's "success"."""
+    pull_error: str = ""
+    """{"error": pull_error} after a pull's first line."""
     faults_for: int | None = None
     """The faults touch only this many chat/generate requests after the script was set; None = all."""
 

@@ -36,10 +36,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contracts": {"assistant", "ask", "access"},
     "wiring": JOURNEYS | {"assistant"},
     "operations": BASE | {"assistant", "index", "__init__"},
+    "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},
     "ui": {"assistant", "contracts", "errors", "settings"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
-    "cli": BASE | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "ui", "web"},
+    "cli": BASE
+    | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "models", "ui", "web"},
     "__main__": {"cli"},
 }
 # Command line, page and HTTP see the service, events and errors, and these values that the service takes or gives.

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import ConfigError
-from assistant.parts.embeddings import EMBEDDINGS, LazyTokenizer, identity
+from assistant.parts.embeddings import EMBEDDINGS, LazyTokenizer, Window, identity
+from tests.integration.test_models_pull import write_encoder
 
 
 @pytest.fixture
@@ -80,3 +81,45 @@ def test_a_model_without_a_tokenizer_counts_words() -> None:
 def test_a_wrong_embedding_is_a_sentence() -> None:
     with pytest.raises(ConfigError, match="unknown embedding 'hugingface': did you mean huggingface"):
         EMBEDDINGS.build("hugingface")
+
+
+def test_the_window_leaves_room_for_marks_and_instruction(tmp_path: Path) -> None:
+    """What is over it is counted, so that nothing is cut off in silence."""
+    folder = write_encoder(tmp_path / "encoder")  # 64 tokens, of which two are marks
+    plain = Window(lambda: EMBEDDINGS.build("huggingface", model=str(folder)))
+    assert plain.tokens == 62
+    instructed = Window(lambda: EMBEDDINGS.build("huggingface", model=str(folder), text_instruction="отпуск отпуск"))
+    one = len(LazyTokenizer(lambda: EMBEDDINGS.build("huggingface", model=str(folder)))("отпуск"))
+    assert instructed.tokens == 62 - 2 * one
+    fits, longer = " ".join(["отпуск"] * (62 // one)), " ".join(["отпуск"] * (62 // one + 1))
+    assert plain.cut([fits, longer, "x", longer]) == 2
+    assert Window(lambda: EMBEDDINGS.build("hash")).tokens is None
+    bundled = Window(lambda: EMBEDDINGS.build("huggingface", model="data/models/static-bilingual"))
+    assert (bundled.tokens, bundled.cut(["отпуск " * 100_000])) == (None, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "auto"])
+def test_precision_of_a_transformer(tmp_path: Path, dtype: str) -> None:
+    """Vectors have length 1 in any, and hardly turn; a static model's rows stay as they are."""
+    import torch
+
+    folder = write_encoder(tmp_path / "encoder")
+    exact = EMBEDDINGS.build("huggingface", model=str(folder), dtype="float32").get_query_embedding("отпуск 28 дней")
+    made = EMBEDDINGS.build("huggingface", model=str(folder), dtype=dtype)
+    found = made.get_query_embedding("отпуск 28 дней")
+    has = torch.cpu.get_capabilities()
+    native = torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else torch.float32
+    expected = {"float32": torch.float32, "bfloat16": torch.bfloat16, "auto": native}[dtype]
+    assert {weight.dtype for weight in made._model.parameters()} == {expected}
+    assert math.isclose(math.hypot(*found), 1.0, abs_tol=1e-5)
+    assert sum(a * b for a, b in zip(exact, found, strict=True)) > 0.999
+
+
+def test_the_bundled_models_rows_stay_as_they_are() -> None:
+    found = {
+        dtype: EMBEDDINGS.build("huggingface", model="data/models/static-bilingual", dtype=dtype).get_query_embedding(
+            "отпуск"
+        )
+        for dtype in ("float32", "bfloat16")
+    }
+    assert found["float32"] == found["bfloat16"]
