@@ -12,7 +12,7 @@ from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
 
 # Their detail is a count that people may see; that of the others is a reason with servers and paths.
-_COUNTED = frozenset({"passages_dropped", "prompt_cut"})
+_SHOWN_TO_ALL = frozenset({"passages_dropped", "prompt_cut", "read_as"})  # numbers, and words of the question
 Say = Callable[[Notice], str]
 
 
@@ -58,7 +58,7 @@ def search_json(question: str, principal: Principal, found: Retrieved, *, say: S
 
 def notice_json(notice: Notice, say: Say | None = None) -> dict[str, str]:
     """For people `say` puts a sentence in place of the reason; without it, the operator's raw reason."""
-    detail = notice.detail if say is None or notice.kind in _COUNTED else say(notice)
+    detail = notice.detail if say is None or notice.kind in _SHOWN_TO_ALL else say(notice)
     return {"kind": notice.kind, "detail": detail}
 
 

@@ -29,7 +29,7 @@ SECRET = "no answer at http://10.0.0.7:11434, see /var/lib/assistant/run/chroma.
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", get_args(NoticeKind))
 def test_a_notice_for_people_is_a_sentence_or_a_number(kind: NoticeKind, language: str) -> None:
-    counted = kind in ("passages_dropped", "prompt_cut")
+    counted = kind in ("passages_dropped", "prompt_cut", "read_as")  # a number, or the person's own words
     notice = Notice(kind, "3 / 7" if counted else SECRET)
     say = partial(notice_text, language=language)
     shown = notice_json(notice, say)

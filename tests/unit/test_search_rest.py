@@ -9,6 +9,7 @@ import pytest
 
 from assistant.errors import ChromaUnavailable
 from assistant.index import search as module
+from assistant.index.glossary import Glossary
 from assistant.index.search import Search
 
 IDS = frozenset(range(12))
@@ -17,7 +18,7 @@ IDS = frozenset(range(12))
 @pytest.fixture
 def search() -> Search:
     nothing: Any = None
-    return Search(nothing, nothing, nothing, lambda number: f"g-c{number}")
+    return Search(nothing, nothing, nothing, lambda number: f"g-c{number}", Glossary())
 
 
 def test_of_many_one_tries(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
