@@ -164,7 +164,7 @@ class MadeStore:
             texts, vectors = self.maker.document(number, edition)
             texts[0] = f"{marker} {texts[0]}"
             row = assistant.catalog.document(f"d{number}") if is_known else DocumentRow(id=f"d{number}")
-            version = _version(row, number, class_id, edition, texts)
+            version = version_of(row, number, class_id, edition, texts)
             versions.append(version)
             nodes.setdefault(class_id, []).extend(
                 TextNode(id_=chunk["id"], text="", embedding=vector.tolist())
@@ -213,7 +213,8 @@ def _department(number: int) -> str:
     return name if number < len(DEPARTMENTS) else f"{name} {number // len(DEPARTMENTS) + 1}"
 
 
-def _version(row: DocumentRow, number: int, class_id: int, edition: int, texts: list[str]) -> Version:
+def version_of(row: DocumentRow, number: int, class_id: int, edition: int, texts: list[str]) -> Version:
+    """That document with those passages; the row may be a new one."""
     row.pipeline, row.source, row.path, row.title = "made", "", f"{number}.md", ""
     row.class_id, row.version, row.chunks, row.series, row.details = class_id, f"v{edition}", len(texts), "", {}
     row.status, row.indexed_at = INDEXED, now()
