@@ -247,7 +247,7 @@ def ranked(candidates: Candidates, settings: Retrieval, method: str = "hybrid") 
         bm25,
         vector,
         coverage=candidates.coverage,
-        foreign=candidates.foreign if bm25 and vector else (),
+        foreign=candidates.foreign if vector and method not in ("bm25", "vector") else (),
         bm25_weight=settings.weights.bm25,
         vector_weight=settings.weights.vector,
     )

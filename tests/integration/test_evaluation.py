@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from assistant.access.principal import LOCAL_OPERATOR, AccessClass
+from assistant.ask.events import Source
 from assistant.ask.retrieval import ranked
 from assistant.assistant import Assistant
 from assistant.errors import ConfigError, IndexNotReady
@@ -138,15 +140,19 @@ def test_own_corpus_apart_from_the_company(settings: Settings, dataset: Path, tm
 
 @pytest.mark.parametrize("method", ["bm25", "vector", "hybrid"])
 async def test_ranking_of_candidates_is_that_of_a_search(settings: Settings, tmp_path: Path, method: str) -> None:
-    """What tuning ranks in memory is what people get, also with fewer candidates; of passages with one score any may come."""
+    """What tuning ranks in memory is what people get, also with fewer candidates."""
     used = settings.model_copy(update={"retrieval": Retrieval(candidates=3)})
     with opened(used, read_dataset(many(tmp_path / "many"))) as (assistant, _):
         for _, _, question, _ in QUESTIONS:
             whole = await assistant.search(question, LOCAL_OPERATOR, k=3, method=method)
             candidates = await assistant.retriever.candidates(question, LOCAL_OPERATOR, k=10)
             found = ranked(candidates.first(3), used.retrieval, method)[:3]
-            assert found[0].passage.chunk == whole.sources[0].passage.chunk
-            assert [one.score for one in found] == pytest.approx([one.score for one in whole.sources])
+            assert _scores(found) == pytest.approx(_scores(whole.sources))
+
+
+def _scores(sources: Iterable[Source]) -> dict[str, float]:
+    """By passage, without those of cosine 0: they are all alike, and Chroma returns any of them."""
+    return {one.passage.chunk: one.score for one in sources if one.scores.vector is None or one.scores.vector > 0.05}
 
 
 def test_another_database_and_server_are_not_used(settings: Settings, dataset: Path) -> None:
