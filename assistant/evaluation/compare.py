@@ -17,7 +17,10 @@ ANSWERS = "answered rightly"  # answered though answerable, refused though not
 _LEVEL = 0.025  # a change that does nothing is called worse at most this often, whatever the number of comparisons
 _FEWEST = 6  # questions that differ: fewer, all of them worse, happen by chance as well (sign test)
 
+OVER_SETS = "mean over sets"
+
 Rows = dict[str, dict[str, Any]]  # a result's questions by id
+Pairs = list[tuple[dict[str, Any], dict[str, Any]]]  # a question's row in A and in B
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def compare(first: Path, second: Path) -> Comparison:
             f"{first} and {second} are of different sets ({', '.join(a)}; {', '.join(b)}): "
             "compare two results of the same set"
         )
-    found: list[Difference] = []
+    pairs: dict[str, Pairs] = {}
     left_out = {name: 0 for name in (*a, *b) if name not in common}
     for name in left_out:
         left_out[name] = len((a.get(name) or b[name])["per_question"])
@@ -77,7 +80,10 @@ def compare(first: Path, second: Path) -> Comparison:
         if not keys:
             raise ConfigError(f"the results of '{name}' have no question in common: compare results of the same set")
         left_out[name] = len({*rows_a, *rows_b}) - len(keys)
-        found += _differences(name, [rows_a[key] for key in keys], [rows_b[key] for key in keys])
+        pairs[name] = [(rows_a[key], rows_b[key]) for key in keys]
+    found = [one for name, part in pairs.items() for one in _differences(name, [part])]
+    if len(pairs) > 1:
+        found += [one for one in _differences(OVER_SETS, list(pairs.values())) if one.counts]
     return Comparison(_judged(found), {name: count for name, count in left_out.items() if count})
 
 
@@ -103,41 +109,48 @@ def _rows(result: Mapping[str, Any]) -> Rows:
         raise ConfigError(f"a question of '{result['dataset']}' lacks {error}: make the result again") from error
 
 
-def _differences(name: str, a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
-    languages = sorted({row["lang"] for row in a})
+def _differences(name: str, sets: Sequence[Pairs]) -> Iterator[Difference]:
+    """Of one set, or of the mean over several."""
+    languages = sorted({x["lang"] for pairs in sets for x, _ in pairs})
     for language in [None, *languages] if len(languages) > 1 else [None]:
-        pairs = [(x, y) for x, y in zip(a, b, strict=True) if language in (None, x["lang"])]
-        scored = [(x["scores"], y["scores"]) for x, y in pairs if x["answerable"]]
-        methods = [method for method in (*FUSED, CONFIGURED) if scored and all(method in s for s in scored[0])]
-        for method in methods:
-            values = [(x[method][MAIN], y[method][MAIN]) for x, y in scored]
-            yield _difference(values, name, method, language, MAIN, counts=False)
-        if scored:  # what A's people got against what B's people get: with a reranker in B alone, that is a change too
-            of_a, of_b = configured(scored[0][0]), configured(scored[0][1])
-            values = [(x[of_a][MAIN], y[of_b][MAIN]) for x, y in scored]
+        parts = [[pair for pair in pairs if language in (None, pair[0]["lang"])] for pairs in sets]
+        scored = [[(x["scores"], y["scores"]) for x, y in part if x["answerable"]] for part in parts]
+        first = next((part[0] for part in scored if part), None)
+        for method in (*FUSED, CONFIGURED) if first else ():
+            if all(method in scores for scores in first or ()):
+                values = [[(x[method][MAIN], y[method][MAIN]) for x, y in part] for part in scored]
+                yield _difference(values, name, method, language, MAIN, counts=False)
+        if first:  # what A's people got against what B's people get: with a reranker in B alone, that is a change too
+            of_a, of_b = configured(first[0]), configured(first[1])
+            values = [[(x[of_a][MAIN], y[of_b][MAIN]) for x, y in part] for part in scored]
             yield _difference(values, name, "as configured", language, MAIN, counts=True)
-        right = [(float(x["refused"] != x["answerable"]), float(y["refused"] != y["answerable"])) for x, y in pairs]
+        right = [
+            [(float(x["refused"] != x["answerable"]), float(y["refused"] != y["answerable"])) for x, y in part]
+            for part in parts
+        ]
         yield _difference(right, name, "as configured", language, ANSWERS, counts=True)
 
 
 def _difference(
-    values: list[tuple[float, float]], name: str, method: str, language: str | None, figure: str, *, counts: bool
+    sets: list[list[tuple[float, float]]], name: str, method: str, language: str | None, figure: str, *, counts: bool
 ) -> Difference:
+    """Each set is resampled by itself, and counts as much as any other."""
     import numpy as np
 
-    a, b = np.array(values, dtype=np.float64).T
-    means = resampled_means((b - a)[:, None])
-    mean_a, mean_b = round(float(a.mean()), 4), round(float(b.mean()), 4)
+    values = [np.array(part, dtype=np.float64) for part in sets if part]
+    drawn = [resampled_means(part[:, 1:] - part[:, :1], number) for number, part in enumerate(values)]
+    means = np.mean(drawn, axis=0)
+    a, b = np.mean([part.mean(axis=0) for part in values], axis=0)
     return Difference(
         dataset=name,
         method=method,
         language=language,
         figure=figure,
-        questions=len(values),
-        changed=int((a != b).sum()),
-        a=mean_a,
-        b=mean_b,
-        difference=round(float((b - a).mean()), 4) + 0.0,
+        questions=sum(len(part) for part in values),
+        changed=sum(int((part[:, 0] != part[:, 1]).sum()) for part in values),
+        a=round(float(a), 4),
+        b=round(float(b), 4),
+        difference=round(float(b - a), 4) + 0.0,
         interval=interval_of(means)[0],
         no_loss=round(chance_of_no_loss(means[:, 0]), 5),
         counts=counts,

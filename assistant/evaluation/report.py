@@ -117,7 +117,7 @@ def _refusals(result: Mapping[str, Any]) -> str:
     right = refusal["refused"] - refusal["false_refusals"]
     return (
         f"Refusals: {right} of {refusal['unanswerable']} unanswerable questions refused (recall "
-        f"{_shown(refusal['recall'])}), {refusal['false_refusals']} answerable ones too (precision "
+        f"{_shown(refusal['recall'])}),\n{refusal['false_refusals']} answerable ones too (precision "
         f"{_shown(refusal['precision'])})"
     )
 

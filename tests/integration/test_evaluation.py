@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from assistant.access.principal import AccessClass
+from assistant.access.principal import LOCAL_OPERATOR, AccessClass
+from assistant.ask.events import Source
+from assistant.ask.retrieval import ranked
 from assistant.assistant import Assistant
 from assistant.errors import ConfigError, IndexNotReady
+from assistant.evaluation.asking import opened
 from assistant.evaluation.chunking import Cut
+from assistant.evaluation.datasets import read_dataset
 from assistant.evaluation.parameters import Parameter
 from assistant.evaluation.proposal import proposal
 from assistant.evaluation.report import print_result, print_results
 from assistant.evaluation.run import evaluate, evaluate_dataset
 from assistant.evaluation.tune import tune
+from assistant.evaluation.workbench import Workbench
 from assistant.settings import Chroma, Database, Embedding, FusionWeights, Llm, Retrieval, Settings, Storage
 from assistant.wiring import build
 from tests.integration.company import snapshot
@@ -132,6 +138,23 @@ def test_own_corpus_apart_from_the_company(settings: Settings, dataset: Path, tm
     assert {key: again[key] for key in steady} == {key: result[key] for key in steady}
 
 
+@pytest.mark.parametrize("method", ["bm25", "vector", "hybrid"])
+async def test_ranking_of_candidates_is_that_of_a_search(settings: Settings, tmp_path: Path, method: str) -> None:
+    """What tuning ranks in memory is what people get, also with fewer candidates."""
+    used = settings.model_copy(update={"retrieval": Retrieval(candidates=3)})
+    with opened(used, read_dataset(many(tmp_path / "many"))) as (assistant, _):
+        for _, _, question, _ in QUESTIONS:
+            whole = await assistant.search(question, LOCAL_OPERATOR, k=3, method=method)
+            candidates = await assistant.retriever.candidates(question, LOCAL_OPERATOR, k=10)
+            found = ranked(candidates.first(3), used.retrieval, method)[:3]
+            assert _scores(found) == pytest.approx(_scores(whole.sources))
+
+
+def _scores(sources: Iterable[Source]) -> dict[str, float]:
+    """By passage, without those of cosine 0: they are all alike, and Chroma returns any of them."""
+    return {one.passage.chunk: one.score for one in sources if one.scores.vector is None or one.scores.vector > 0.05}
+
+
 def test_another_database_and_server_are_not_used(settings: Settings, dataset: Path) -> None:
     elsewhere = settings.model_copy(
         update={
@@ -224,6 +247,26 @@ class TestTune:
         one = write_set(tmp_path / "one", questions=[{"id": "q1", "question": "Где ключ?", "gold": ["a.md"]}])
         with pytest.raises(ConfigError, match="'one' has too few questions to be split"):
             tune(settings, [one])
+
+
+def test_workbench_knows_whose_documents_a_set_asks_for(settings: Settings, tmp_path: Path) -> None:
+    questions = [{"id": "q1", "question": "Сколько дней отпуск?", "gold": ["Отпуск.md"]}]
+    golden = read_dataset(write_set(tmp_path / "golden", questions=questions))
+    other = read_dataset(write_set(tmp_path / "other", questions=[{**questions[0], "gold": ["Кадры.md"]}]))
+    assert not Workbench(settings, golden).uses_company_store
+    assert not settings.storage.path.exists()
+    with build(settings) as company:
+        load_company_document(company, tmp_path / "docs")
+        before = state(company)
+    bench = Workbench(settings, golden)
+    assert bench.uses_company_store
+    assert not Workbench(settings, other).uses_company_store
+    assert bench.figures()["hit@1"] == bench.figures_by_rank()["hit@1"] == 1.0
+    assert [one["k"] for one in bench.latencies([1, 5])] == [1, 5]
+    bench.close()
+    assert not bench.scratch.exists()
+    with build(settings) as company:
+        assert state(company) == before
 
 
 def many(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from assistant.errors import ConfigError
 from assistant.evaluation.bootstrap import chance_of_no_loss, intervals, resampled_means
-from assistant.evaluation.compare import ANSWERS, compare
+from assistant.evaluation.compare import ANSWERS, OVER_SETS, compare
 from assistant.evaluation.report import print_comparison
 
 
@@ -155,10 +155,29 @@ class TestCompare:
         (tmp_path / "a.json").write_text(json.dumps([sets["x"], sets["y"]]))
         (tmp_path / "b.json").write_text(json.dumps([bad, sets["z"], sets["x"]]))
         found = compare(tmp_path / "a.json", tmp_path / "b.json")
-        assert {one.dataset for one in found.differences if one.verdict == "worse"} == {"y"}
+        assert {one.dataset for one in found.differences if one.verdict == "worse" and one.dataset != OVER_SETS} == {
+            "y"
+        }
         assert found.left_out == {"z": 120}
         print_comparison(found)
         assert "B is worse than A beyond noise" in capsys.readouterr().out
+
+    def test_a_small_loss_in_every_set_shows_in_their_mean(self, tmp_path: Path) -> None:
+        """In each set alone it is noise."""
+        for file in ("a.json", "b.json"):
+            results = []
+            for number in range(12):
+                chance = random.Random(number)
+
+                def noise(_: int, row: dict[str, Any], chance: random.Random = chance, file: str = file) -> None:
+                    if row["scores"] and file == "b.json":
+                        row["scores"]["hybrid"]["ndcg@10"] += chance.gauss(-0.012, 0.1)
+
+                results.append(json.loads(write(tmp_path / "x.json", noise, name=f"set {number}").read_text()))
+            (tmp_path / file).write_text(json.dumps(results))
+        found = compare(tmp_path / "a.json", tmp_path / "b.json")
+        assert {one.dataset for one in found.differences if one.counts and one.verdict == "worse"} == {OVER_SETS}
+        assert found.is_worse
 
     def test_table_is_narrow(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

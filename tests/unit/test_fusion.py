@@ -74,3 +74,12 @@ def test_equal_scores_come_in_a_fixed_order() -> None:
     forwards = whole({"b": 1.0, "a": 1.0, "c": 1.0}, {})
     backwards = whole({"c": 1.0, "a": 1.0, "b": 1.0}, {})
     assert [key for key, _ in forwards] == [key for key, _ in backwards] == ["a", "b", "c"]
+
+
+def test_reciprocal_rank_is_that_of_llama_index() -> None:
+    """What is in both lists comes first, whatever its scores: this is what the sum is compared with."""
+    from assistant.evaluation.reciprocal_rank import reciprocal_rank
+
+    assert reciprocal_rank({"a": 9.0, "b": 0.1}, {"c": 0.9, "b": 0.2}) == ["b", "a", "c"]
+    assert reciprocal_rank({"a": 9.0}, {}) == ["a"]
+    assert reciprocal_rank({}, {}) == []
