@@ -14,7 +14,7 @@ from assistant.ask.events import Notice, Scores, Source, Standing
 from assistant.ask.fusion import fuse
 from assistant.ask.language import language_of
 from assistant.ask.standing import in_force_first, readable_successors, standings, with_standing
-from assistant.errors import ChromaUnavailable, InvalidQuestion
+from assistant.errors import ChromaUnavailable, InvalidQuestion, ModelUnavailable
 from assistant.index.catalog import Catalog, Passage
 from assistant.index.search import Dense, Search
 from assistant.index.words import words
@@ -151,7 +151,7 @@ class Retriever:
         by_words, by_vector = await asyncio.gather(sparse(), dense(), return_exceptions=True)
         if isinstance(by_words, BaseException):
             raise by_words
-        if isinstance(by_vector, ChromaUnavailable):
+        if isinstance(by_vector, ChromaUnavailable | ModelUnavailable):
             return by_words, {}, (Notice("keyword_only", str(by_vector)),)
         if isinstance(by_vector, BaseException):
             raise by_vector

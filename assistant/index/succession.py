@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from assistant.access.principal import AccessClass
 from assistant.index.dates import iso_day
+from assistant.index.scope import GenerationScope
 from assistant.index.versions import (
     Edition,
     edition_of,
@@ -22,7 +23,6 @@ from assistant.index.versions import (
     stem_of,
     take_apart,
 )
-from assistant.records.database import Database
 from assistant.records.tables import AccessClassRow, ChunkRow, DocumentRow
 
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
@@ -43,17 +43,15 @@ class DocumentFacts:
     access_class: AccessClass
 
 
-class DocumentRecords:
-    """Repository of what tells editions: documents that have passages, without their texts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class DocumentRecords(GenerationScope):
+    """Repository of what tells editions: one generation's documents that have passages, without their texts."""
 
     def facts(self, ids: Iterable[str] | None = None) -> dict[str, DocumentFacts]:
         """Of those documents, or of all."""
-        queries = [_FACTS]
+        facts = _FACTS.where(self._is_mine(DocumentRow))
+        queries = [facts]
         if ids is not None:
-            queries = [_FACTS.where(DocumentRow.id.in_(part)) for part in _batches(ids)]
+            queries = [facts.where(DocumentRow.id.in_(part)) for part in _batches(ids)]
         with self._database.transaction() as session:
             rows = [row for query in queries for row in session.execute(query)]
         return {
@@ -66,7 +64,7 @@ class DocumentRecords:
         found: dict[str, str] = {}
         with self._database.transaction() as session:
             for part in _batches(documents):
-                query = select(ChunkRow.document_id, ChunkRow.text)
+                query = select(ChunkRow.document_id, ChunkRow.text).where(self._is_mine(ChunkRow))
                 rows = session.execute(query.where(ChunkRow.document_id.in_(part), ChunkRow.position == 0))
                 found.update((document, text) for document, text in rows)
         return found
@@ -75,7 +73,8 @@ class DocumentRecords:
         """Document id → its series and the document that replaces it."""
         table = DocumentRow.__table__
         values = [{"key": key, "new": series, "by": by} for key, (series, by) in changes.items()]
-        statement = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+        mine = table.c.generation == self.generation
+        statement = update(table).where(mine, table.c.id == bindparam("key"))  # type: ignore[arg-type]
         with self._database.transaction() as session:
             session.connection().execute(
                 statement.values(series=bindparam("new"), superseded_by=bindparam("by")), values

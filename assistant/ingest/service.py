@@ -17,7 +17,7 @@ from assistant.index.succession import mark
 from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Writer
 from assistant.ingest.loading import Loader
-from assistant.ingest.lock import one_at_a_time
+from assistant.ingest.lock import Lock
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.plan import NO_RULE, Plan, Work, make_plan
 from assistant.ingest.progress import Progress
@@ -43,14 +43,18 @@ class IngestService:
         vectors: VectorCache,
         embed_model: Callable[[], BaseEmbedding],
         storage: Path,
+        lock: Lock,
+        may_write: Callable[[], None],
+        removed: Callable[[list[DocumentRow]], None],
     ) -> None:
+        """`may_write` is asked under the lock and may refuse; `removed` is told what is taken out by hand."""
         self._settings = settings
         self._catalog = catalog
         self._writer = writer
         self._keyword = keyword
         self._embed_model = embed_model
         self._vectors = vectors
-        self._lock_file = storage / "run" / "ingest.lock"
+        self._lock, self._may_write, self._removed = lock, may_write, removed
         self._cache = storage / "cache"
         self._limits = _reading_conditions(settings)
 
@@ -73,7 +77,8 @@ class IngestService:
         """
         report = IngestReport(pipeline.name, dry_run=dry_run)
         start = perf_counter()
-        with one_at_a_time(self._lock_file, waiting):
+        with self._lock(waiting):
+            self._may_write()
             with report.stage("scan"):
                 rows = self._catalog.documents(pipeline=pipeline.name, source=source)
                 if not dry_run:
@@ -105,8 +110,10 @@ class IngestService:
 
     def remove(self, documents: list[str]) -> int:
         """Take documents out of the index; returns their chunks. They come back while their files are in a source."""
-        with one_at_a_time(self._lock_file):
-            chunks = self._writer.remove([self._catalog.document(document).id for document in documents])
+        with self._lock(None):
+            rows = [self._catalog.document(document) for document in documents]
+            self._removed(rows)
+            chunks = self._writer.remove([row.id for row in rows])
             self._keyword.refresh()
             mark(self._catalog)
             return chunks
