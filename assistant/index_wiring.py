@@ -161,7 +161,7 @@ def _ingest(
         storage=shared.storage,
         lock=(lambda _: nullcontext()) if is_built else lock,
         may_write=(lambda: None) if is_built else serving.begin_writing,
-        removed=serving.generations.withdraw,
+        removed=(lambda _: None) if is_built else serving.generations.withdraw,
     )
 
 

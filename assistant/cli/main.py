@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, serving, users, watching
+from assistant.cli import answers, doctor, documents, reindex, serving, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -25,6 +25,7 @@ watching.register(app)
 answers.register(app)
 serving.register(app)
 doctor.register(app)
+reindex.register(app)
 users.register(app)
 
 

@@ -41,7 +41,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": JOURNEYS | {"assistant", "wiring"},
     "ui": {"assistant", "contracts", "errors", "settings"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
-    "cli": BASE | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "ui", "web"},
+    "reindex": JOURNEYS | {"serving", "assistant", "evaluation"},
+    "cli": BASE
+    | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "reindex", "ui", "web"},
     "__main__": {"cli"},
 }
 # Command line, page and HTTP see the service, events and errors, and these values that the service takes or gives.
