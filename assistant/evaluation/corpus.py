@@ -20,8 +20,12 @@ _EVERYTHING = AccessClass("evaluation", 1)
 
 
 def apart(settings: Settings, dataset: Dataset) -> Settings:
-    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port."""
-    place = hashlib.sha256(str(dataset.folder / CORPUS).encode()).hexdigest()[:8]
+    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port; one for each model."""
+    from assistant.parts.embeddings import identity
+
+    model = settings.embedding
+    made_with = identity(model.provider, model.model, model.text_instruction)
+    place = hashlib.sha256(f"{dataset.folder / CORPUS}\0{made_with}".encode()).hexdigest()[:8]
     return settings.model_copy(
         update={
             "storage": Storage(path=settings.storage.path / "eval" / f"{dataset.name}-{place}"),

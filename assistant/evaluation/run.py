@@ -57,6 +57,7 @@ def evaluate_dataset(settings: Settings, dataset: Path) -> dict[str, Any]:
         _progress() as progress,
     ):
         indexed = None if labelled.corpus is None else index(assistant, labelled, _indexed(progress))
+        assistant.serving.check_model()  # or the figures would be those of another model than the settings say
         absent = _absent(assistant, labelled)
         assistant.warm_up()
         outcomes = asyncio.run(_ask_all(assistant, labelled, _advance(progress, "asking")))

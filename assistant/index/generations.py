@@ -166,14 +166,13 @@ class Generations:
 
     def switch(self, number: int) -> None:
         """From this commit on that one serves, and the one that did is kept. Raises `StorageError` if it can't serve."""
+        ready = update(GenerationRow).where(GenerationRow.number == number, GenerationRow.state.in_((BUILDING, KEPT)))
+        replaced = update(GenerationRow).where(GenerationRow.state == SERVING, GenerationRow.number != number)
         with self._database.transaction() as session:
-            serving = update(GenerationRow).where(GenerationRow.state == SERVING)
-            session.execute(serving.values(state=KEPT))
-            ready = GenerationRow.state.in_((BUILDING, KEPT))
-            chosen = update(GenerationRow).where(GenerationRow.number == number, ready)
-            changed = session.execute(chosen.values(state=SERVING, switched_at=now()))
+            changed = session.execute(ready.values(state=SERVING, switched_at=now()))
             if changed.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult for an UPDATE
                 raise StorageError(f"generation {number} is not there to serve: see `assistant reindex --list`")
+            session.execute(replaced.values(state=KEPT))
 
     def give_up(self, number: int) -> None:
         """It is about to be removed, and can't serve any more. Raises `StorageError` for the one that serves."""

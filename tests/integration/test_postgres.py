@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from assistant.settings import Database
+from assistant.reindex.build import Reindex
+from assistant.settings import Database, Embedding
 from assistant.wiring import build
 from tests.conftest import need
 from tests.integration import company
@@ -47,3 +48,30 @@ def test_the_whole_walk_on_postgresql(tmp_path: Path) -> None:
             assert assistant.ingest(pipeline).deleted == 1
         with build(on_postgres) as again:
             assert len(again.documents()) == report.added - 1
+
+
+def test_a_new_generation_on_postgresql(tmp_path: Path) -> None:
+    need(binaries(), "PostgreSQL (apt-get install postgresql)")
+    pipeline = company.recipe(tmp_path / "company.yaml", company.write_documents(tmp_path / "docs"))
+    with postgres(tmp_path) as url:
+        old = company.settings(tmp_path / "storage").model_copy(update={"database": Database(url=SecretStr(url))})
+        new = old.model_copy(update={"embedding": Embedding(provider="hash", model="64")})
+        with build(old) as reader:
+            reader.ingest(pipeline)
+            before = company.snapshot(reader)
+            with build(new) as assistant:
+                run = Reindex(assistant, [str(pipeline)], say=print)
+                index = run.begin()
+                run.build(index)
+                (tmp_path / "docs" / "sales" / "prices.md").unlink()
+                reader.ingest(pipeline)
+                assert run.switch(index).documents == len(before["documents"]) - 1
+            assert reader.serving().generation.number == 2
+            after = company.snapshot(reader)
+            assert set(before["documents"]) - set(after["documents"]) == {"company||sales/prices.md"}
+            with build(new) as assistant:
+                run = Reindex(assistant, [str(pipeline)], say=print)
+                assert run.back()[1].removed == ["sales/prices.md"]
+                run.remove(assistant.serving.generations.of(2))
+                assert set(assistant.serving.generations.sizes()) == {1}
+            company.snapshot(reader)
