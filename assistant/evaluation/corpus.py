@@ -20,7 +20,7 @@ _EVERYTHING = AccessClass("evaluation", 1)
 
 
 def apart(settings: Settings, dataset: Dataset) -> Settings:
-    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port; one for each model."""
+    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma; one for each model."""
     from assistant.parts.embeddings import identity
 
     model = settings.embedding

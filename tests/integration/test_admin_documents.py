@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,10 @@ import httpx
 import pytest
 
 from assistant.ingest.lock import one_at_a_time
-from assistant.settings import Embedding, Ingest, IngestLimits
-from assistant.web.app import create_app
+from assistant.settings import Ingest, IngestLimits
 from assistant.web.session import COOKIE
-from assistant.wiring import build
 from tests.integration import company
-from tests.integration.web_site import PASSWORD, Web, problem, served, site
+from tests.integration.web_site import PASSWORD, Web, problem, site
 
 pytestmark = pytest.mark.server
 PAGE, API = "/admin/documents", "/api/admin/documents"
@@ -301,19 +298,3 @@ def test_the_page_follows_a_run_and_never_accepts_mass_deletions(web: Web) -> No
         web.docs.rmdir()
         moved.rename(web.docs)
     assert web.assistant.documents(status="indexed")
-
-
-def test_nothing_is_taken_for_a_store_of_another_model(web: Web, recipe: str) -> None:
-    """A file that could not be loaded would lie there, and nobody would find it."""
-    other = web.assistant.settings.model_copy(update={"embedding": Embedding(provider="hash", model="64")})
-    before = tree(web.docs)
-    with build(other) as assistant:
-        app = create_app(assistant, ready=threading.Event())
-        with served(app) as url, Web(url, app, assistant, web.ollama, web.docs).client("chief") as client:
-            refused = problem(send(client, f"{recipe}|", ("new.md", b"# New")), 409)
-            assert "run `assistant reindex` to move to hash 64" in refused["detail"]
-            page = client.post(
-                PAGE, data={"place": f"{recipe}|"}, files={"files": ("new.md", b"# New")}, headers=BROWSER
-            )
-            assert (page.status_code, "Ask your administrator to run" in page.text) == (409, True)
-    assert tree(web.docs) == before
