@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.errors import AssistantError, IndexSwitched, OtherModel
+from assistant.errors import AssistantError, IndexSwitched, ModelUnavailable, OtherModel
 from assistant.index.generations import EmbeddingChoice, Generation, Generations
 
 if TYPE_CHECKING:
@@ -52,11 +52,10 @@ class Index:
         return load_pipeline(file_of(file), embedding_identity=identity, tokenizer=LazyTokenizer(self.embed_model))
 
     def warm_up(self) -> None:
-        """Load its model and its words, so that the first question does not wait. What can't be loaded is said then."""
-        with suppress(AssistantError):
+        """Load its model and its words, so that the first question does not wait. Without its model words will do."""
+        with suppress(ModelUnavailable):
             self.embed_model().get_query_embedding("готово")
-        with suppress(AssistantError):
-            self.keyword.current()
+        self.keyword.current()
 
     def close(self) -> None:
         self.search.close()
@@ -88,9 +87,11 @@ class Serving:
             return held
         try:
             if self._held is None or not self._held.generation.is_same_index(wanted):
+                self.generations.adopt(self.configured)
                 index = self.make(wanted)
                 if self._held is not None:
-                    index.warm_up()
+                    with suppress(AssistantError):  # whoever asks is told
+                        index.warm_up()
                 self._held = index
             return self._held
         finally:
@@ -105,9 +106,9 @@ class Serving:
 
     def generation(self) -> Generation:
         """The one that serves, with the model to use for it."""
-        found = self.generations.with_embedding(self.generations.serving(), self.configured)
+        found = self.generations.serving()
         self._was_in_step |= found.embedding.identity == self.configured.identity
-        return found
+        return self.generations.with_embedding(found, self.configured)
 
     def check_model(self) -> None:
         """Raises `OtherModel` when the settings name another model than the one that serves was made with.

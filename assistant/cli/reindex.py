@@ -71,7 +71,7 @@ def reindex(
         )
         with run.alone():
             if back:
-                _back(run, as_json)
+                _back(assistant, run, as_json)
             elif drop is not None:
                 run.remove(assistant.serving.generations.of(drop))
                 note(f"generation {drop} is removed")
@@ -172,8 +172,13 @@ def _asking(quiet: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _back(run: Reindex, as_json: bool) -> None:
+def _back(assistant: Assistant, run: Reindex, as_json: bool) -> None:
     number, found = run.back()
+    made, configured = assistant.serving.generation().embedding, assistant.serving.configured
+    if made.identity != configured.identity:
+        note(
+            f"nothing is ingested until embedding.model is set back to {made.name}: the settings name {configured.name}"
+        )
     if as_json:
         print_json({"generation": number, **vars(found)})
         return

@@ -129,10 +129,17 @@ class Generations:
             return replace(generation, embedding=configured)
         if generation.embedding.identity:
             return generation
-        hashes = sorted({name.removeprefix("g").partition("-")[0] for name in known})
+        hashes = sorted(_hashes(known))
         if configured.identity[:10] in hashes:
             return replace(generation, embedding=configured)
         return replace(generation, embedding=EmbeddingChoice({}, hashes[0]))
+
+    def adopt(self, configured: EmbeddingChoice) -> None:
+        """Note the model of a store from before there were generations, at its first use with the right settings."""
+        found = self.serving()
+        known = _hashes(self._collections(found.number)) if not found.embedding.identity else ()
+        if configured.identity[:10] in known:
+            self.note_embedding(found.number, configured)
 
     def note_embedding(self, number: int, embedding: EmbeddingChoice) -> None:
         """For good: what made its vectors."""
@@ -212,6 +219,11 @@ class Generations:
         with self._database.transaction() as session:
             found = session.scalar(select(GenerationRow.withdrawn).where(GenerationRow.number == number))
         return {(pipeline, source, path) for pipeline, source, path in found or ()}
+
+
+def _hashes(collections: Iterable[str]) -> set[str]:
+    """Of their models, as far as the names of the first generation's collections tell them."""
+    return {name.removeprefix("g").partition("-")[0] for name in collections}
 
 
 def _generation(row: GenerationRow) -> Generation:

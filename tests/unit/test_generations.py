@@ -111,7 +111,10 @@ def test_which_model_is_used(database: Database) -> None:
     assert generations.with_embedding(generations.serving(), ONE).embedding == ONE, "from before generations"
     unknown = generations.with_embedding(generations.serving(), TWO).embedding
     assert (unknown.settings, unknown.identity) == ({}, "aaaaaaaaaa")
-    generations.note_embedding(1, ONE)
+    generations.adopt(TWO)
+    assert generations.serving().embedding.identity == ""
+    generations.adopt(ONE)
+    assert generations.serving().embedding == ONE
     assert generations.with_embedding(generations.serving(), TWO).embedding == ONE
     assert generations.serving().collection_names(catalog.store_id)(3) == "gaaaaaaaaaa-c3"
     second = generations.begin(TWO, {})
