@@ -58,6 +58,7 @@ VALUES = {
     "assistant.ingest.progress",
     "assistant.ingest.upload",
     "assistant.records.users.generate_password",
+    "assistant.serving.Index",
 }
 BANNED = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib"}  # loading them runs what a file says
 

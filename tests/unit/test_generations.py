@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from alembic import command, op
-from alembic.config import Config
+from alembic import op
 from sqlalchemy import text
 
 from assistant.access.principal import AccessClass
@@ -16,9 +14,10 @@ from assistant.index.catalog import INDEXED, Catalog
 from assistant.index.generations import BUILDING, KEPT, SERVING, EmbeddingChoice, Generations, Size
 from assistant.ingest.rows import NewRows
 from assistant.ingest.sources import SourceItem
-from assistant.records.database import MIGRATIONS, Database
+from assistant.records.database import Database
 from assistant.records.tables import ChunkColumns, DocumentRow
 from assistant.reindex.compare import Figures, check_not_worse
+from tests.unit.older_store import older
 
 ONE, TWO = (
     EmbeddingChoice({"provider": "hash", "model": "1"}, "a" * 64),
@@ -144,41 +143,8 @@ def test_a_document_keeps_its_id(database: Database) -> None:
     assert new(SourceItem("a.md", None, 0, 0)).id != first
 
 
-def older(folder: Path) -> Database:
-    """A store of the version before, with two documents."""
-    database = Database(f"sqlite:///{folder / 'assistant.db'}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["engine"] = database.engine
-    command.upgrade(config, "0002")
-    with database.engine.begin() as connection:
-        for statement in (
-            "INSERT INTO access_classes (id, department, level) VALUES (1, 'hr', 1)",
-            "INSERT INTO counters VALUES ('chunks', 41), ('store', 7)",
-            "INSERT INTO vector_writes VALUES ('d', 'gaaaaaaaaaa-c1', '1', 1)",
-        ):
-            connection.execute(text(statement))
-        for document in ("d", "e"):
-            connection.execute(
-                text(
-                    "INSERT INTO documents (id, pipeline, source, path, location, title, class_id, size, mtime_ns, sha256,"
-                    " fingerprint, version, chunks, details, status)"
-                    " VALUES (:id, 'p', '', :id, '', 'T', 1, 0, 0, '', 'f', '1', 1, :details, 'indexed')"
-                ),
-                {"id": document, "details": json.dumps({"n": 1})},
-            )
-            connection.execute(
-                text(
-                    "INSERT INTO chunks (id, document_id, class_id, position, section, text, page_kind)"
-                    " VALUES (:id || '-1-0', :id, 1, 0, 'S', 'текст', 'sheet')"
-                ),
-                {"id": document},
-            )
-    return database
-
-
 def test_an_older_store_becomes_the_first_generation(tmp_path: Path) -> None:
-    database = older(tmp_path)
+    database = older(Database(f"sqlite:///{tmp_path / 'assistant.db'}"))
     database.migrate(tmp_path / "lock")
     catalog = Catalog(database)
     assert [(row.id, row.details, row.ocr_pages) for row in catalog.documents()] == [
@@ -195,7 +161,7 @@ def test_an_older_store_becomes_the_first_generation(tmp_path: Path) -> None:
 
 
 def test_a_migration_that_is_cut_off_leaves_the_older_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = older(tmp_path)
+    database = older(Database(f"sqlite:///{tmp_path / 'assistant.db'}"))
     with monkeypatch.context() as patch:
         patch.setattr(op, "create_index", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
