@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.errors import AssistantError, IndexSwitched, ModelUnavailable, OtherModel
-from assistant.index.generations import EmbeddingChoice, Generation, Generations
+from assistant.errors import AssistantError, IndexSwitched, ModelUnavailable, OtherModel, StorageError
+from assistant.index.generations import FAILED, EmbeddingChoice, Generation, Generations
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -87,7 +87,8 @@ class Serving:
             return held
         try:
             if self._held is None or not self._held.generation.is_same_index(wanted):
-                self.generations.adopt(self.configured)
+                with suppress(StorageError):  # a database that may only be read
+                    self.generations.adopt(self.configured)
                 index = self.make(wanted)
                 if self._held is not None:
                     with suppress(AssistantError):  # whoever asks is told
@@ -134,4 +135,5 @@ class Serving:
             self._held.close()
 
     def _is_there(self, generation: Generation) -> bool:
-        return any(one.number == generation.number for one in self.generations.all())
+        found = (one.state for one in self.generations.all() if one.number == generation.number)
+        return next(found, FAILED) != FAILED

@@ -35,9 +35,7 @@ def reindex(
     context: typer.Context,
     pipelines: Annotated[
         list[str] | None,
-        typer.Option(
-            "--pipeline", help="A pipeline beside those of ingest.pipelines: of documents loaded with another."
-        ),
+        typer.Option("--pipeline", help="The file of a pipeline of the store that is not in ingest.pipelines."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask after the estimate.")] = False,
     golden: Annotated[Path | None, typer.Option(help="Labelled questions to compare by (index.golden).")] = None,
@@ -80,12 +78,15 @@ def reindex(
 
 
 def _build(assistant: Assistant, run: Reindex, *, yes: bool, golden: Path | None, force: bool, as_json: bool) -> None:
+    from assistant.errors import ConfigError
+
+    if not yes and not sys.stdin.isatty():
+        raise ConfigError("nobody is there to be asked: run it with --yes")
     start = perf_counter()
     index = run.begin()
-    estimate = run.estimate(index)
-    note(_estimated(index, estimate))
+    note(_estimated(index, run.estimate(index)))
     if not yes:
-        _confirm()
+        typer.confirm("Build it now?", abort=True, err=True)
     with live_progress(quiet=as_json) as progress:
         run.build(index, progress)
     figures = _compare(assistant, index, golden, force=force, quiet=as_json)
@@ -119,14 +120,6 @@ def _estimated(index: Index, estimate: Estimate) -> str:
         f"{estimate.bytes / (1 << 20):.0f} MiB of {estimate.free_bytes / (1 << 30):.1f} GiB free; "
         "questions are answered from the present one until then"
     )
-
-
-def _confirm() -> None:
-    from assistant.errors import ConfigError
-
-    if not sys.stdin.isatty():
-        raise ConfigError("nobody is there to be asked: run it with --yes")
-    typer.confirm("Build it now?", abort=True, err=True)
 
 
 def _compare(assistant: Assistant, index: Index, golden: Path | None, *, force: bool, quiet: bool) -> list[Figures]:

@@ -124,12 +124,11 @@ class Generations:
         """
         if generation.embedding.identity == configured.identity:
             return replace(generation, embedding=configured)
-        known = self._collections(generation.number)
-        if not known:
+        if not self._has_vectors(generation.number):
             return replace(generation, embedding=configured)
         if generation.embedding.identity:
             return generation
-        hashes = sorted(_hashes(known))
+        hashes = sorted(_hashes(self._collections(generation.number)))
         if configured.identity[:10] in hashes:
             return replace(generation, embedding=configured)
         return replace(generation, embedding=EmbeddingChoice({}, hashes[0]))
@@ -146,6 +145,11 @@ class Generations:
         values = {"embedding": dict(embedding.settings), "identity": embedding.identity}
         with self._database.transaction() as session:
             session.execute(update(GenerationRow).where(GenerationRow.number == number).values(values))
+
+    def _has_vectors(self, number: int) -> bool:
+        query = select(VectorWriteRow.generation).where(VectorWriteRow.generation == number).limit(1)
+        with self._database.transaction() as session:
+            return session.scalar(query) is not None
 
     def _collections(self, number: int) -> set[str]:
         query = select(VectorWriteRow.collection).where(VectorWriteRow.generation == number).distinct()

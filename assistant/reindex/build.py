@@ -57,7 +57,7 @@ class Reindex:
         self._serving = assistant.serving
         self._generations = assistant.serving.generations
         self._storage = assistant.settings.storage.path.expanduser().resolve()
-        self._files = list(dict.fromkeys([*assistant.settings.ingest.pipelines, *files]))
+        self._files = files
         self._say = say
         self._waiting = waiting
         self._force = force
@@ -79,8 +79,9 @@ class Reindex:
         left = self._generations.building()
         serving = self._serving()
         planned = self._serving.make(replace(serving.generation, embedding=configured))  # for its recipes alone
-        recipes = recipes_of(sources_of(planned, serving.catalog, self._files))
-        if left is not None and (left.embedding.identity != configured.identity or left.recipes != recipes):
+        recipes = recipes_of(self._sources(planned, serving))
+        changed = left and any(left.recipes.get(name, recipe) != recipe for name, recipe in recipes.items())
+        if left is not None and (changed or left.embedding.identity != configured.identity):
             self._say(
                 f"generation {left.number} was begun with another configuration: it is removed, and the next one begun"
             )
@@ -95,10 +96,7 @@ class Reindex:
     def estimate(self, index: Index) -> Estimate:
         """What is left to be done, from a sample. Raises `StorageError` when the disk has too little room for it."""
         withdrawn = self._generations.withdrawn(index.generation.number)
-        wanted = [
-            (source.pipeline, self._items(source, withdrawn))
-            for source in sources_of(index, self._serving().catalog, self._files)
-        ]
+        wanted = [(source.pipeline, self._items(source, withdrawn)) for source in self._sources(index, self._serving())]
         found = estimate(index, wanted, settings=self._assistant.settings.ingest, cache=self._storage / "cache")
         if found.free_bytes < found.bytes and not self._force:
             raise StorageError(
@@ -158,9 +156,8 @@ class Reindex:
 
     def _pass(self, index: Index, progress: Progress | None = None) -> bool:
         """Bring the new generation in step with all sources; whether there was anything to do."""
-        serving = self._serving().catalog
         withdrawn = self._generations.withdrawn(index.generation.number)
-        sources = sources_of(index, serving, self._files)
+        sources = self._sources(index, self._serving())
         here = {(source.pipeline.name, source.place) for source in sources}
         others = [row.id for row in index.catalog.documents() if (row.pipeline, row.source) not in here]
         changed = bool(others)
@@ -203,6 +200,9 @@ class Reindex:
                 f"{failed[0].path}: {failed[0].error}): nothing was switched. Put that right, or use --force"
             )
         return failed
+
+    def _sources(self, index: Index, serving: Index) -> list[Source]:
+        return sources_of(index, serving.catalog, self._assistant.settings.ingest.pipelines, self._files)
 
     def _items(self, source: Source, withdrawn: set[tuple[str, str, str]]) -> list[SourceItem]:
         limit = self._assistant.settings.ingest.limits.file_mb

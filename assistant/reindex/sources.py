@@ -40,20 +40,21 @@ class Source:
         return [item for item in found if item.path not in gone and (not self.place or item.path in known)]
 
 
-def sources_of(index: Index, serving: Catalog, files: Sequence[str]) -> list[Source]:
-    """`files` are the pipelines to be loaded; those of other documents of the store are found by their names.
+def sources_of(index: Index, serving: Catalog, configured: Sequence[str], given: Sequence[str]) -> list[Source]:
+    """All that the serving generation has documents of, and the pipelines `given`.
 
-    Raises `PipelineError` for a file that is wrong, and for documents whose pipeline is not found.
+    Their files are those and the `configured` ones, or are found by their names. A pipeline that was never loaded is for
+    an ingest. Raises `PipelineError` for a file that is wrong, and for documents whose pipeline is not found.
     """
-    pipelines = {pipeline.name: pipeline for pipeline in map(index.pipeline, files)}
-    configured = set(pipelines)
+    asked = {pipeline.name: pipeline for pipeline in map(index.pipeline, given)}
+    pipelines = {pipeline.name: pipeline for pipeline in map(index.pipeline, configured)} | asked
     known: Known = {}
     for row in serving.documents():
         known.setdefault((row.pipeline, row.source), []).append(row)
-    for name in sorted({name for name, _ in known} - configured):
+    for name in sorted({name for name, _ in known} - set(pipelines)):
         pipelines[name] = _found(index, name)
     classes = serving.classes()
-    own = sorted(configured | {name for name, place in known if not place})
+    own = sorted(set(asked) | {name for name, place in known if not place})
     found = [Source(pipelines[name], "", known.get((name, ""), [])) for name in own]
     for (name, place), rows in known.items():
         if place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -95,23 +96,47 @@ def test_nothing_is_uploaded_to_it(tmp_path: Path) -> None:
         assert not (web.docs / "new.md").exists()
 
 
-@pytest.mark.parametrize("command", ["ingest", "watch"])
-def test_the_command_line_says_it_in_one_line(site: Site, command: str) -> None:
+def run(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line with settings that name another model."""
     environment = {
         "ASSISTANT_STORAGE__PATH": str(site.assistant.settings.storage.path),
         "ASSISTANT_CHROMA__PORT": "0",
         "ASSISTANT_EMBEDDING__PROVIDER": "hash",
         "ASSISTANT_EMBEDDING__MODEL": "64",
+        "ASSISTANT_INGEST__PIPELINES": json.dumps([str(site.pipeline)]),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "assistant", command, str(site.pipeline)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=os.environ | environment,
-        cwd=company.ROOT,
-    )
+    command = [sys.executable, "-m", "assistant", *arguments]
+    options = {"capture_output": True, "text": True, "check": False, "stdin": subprocess.DEVNULL, "cwd": company.ROOT}
+    return subprocess.run(command, timeout=200, env=os.environ | environment, **options)
+
+
+@pytest.mark.parametrize("command", ["ingest", "watch"])
+def test_the_command_line_says_it_in_one_line(site: Site, command: str) -> None:
+    done = run(site, command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("assistant: the store was made with the embedding model hash data/models/")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_command_line_moves_to_it_and_back(site: Site) -> None:
+    refused = run(site, "reindex")
+    assert (refused.returncode, refused.stderr) == (2, "assistant: nobody is there to be asked: run it with --yes\n")
+    done = run(site, "reindex", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "generation 2 by hash 64: about 9 documents" in done.stderr
+    moved = json.loads(done.stdout)
+    assert (moved["generation"], moved["replaced"], moved["documents"], moved["lost"]) == (2, 1, 9, [])
+    listed = json.loads(run(site, "reindex", "--list", "--json").stdout)["generations"]
+    assert [(one["generation"], one["state"], one["documents"]) for one in listed] == [
+        (1, "kept", 9),
+        (2, "serving", 9),
+    ]
+    assert json.loads(run(site, "doctor", "index", "--json").stdout)["generations"][0] == {
+        "generation": 1,
+        "state": "kept",
+    }
+    back = run(site, "reindex", "--back")
+    assert back.stdout == "generation 1 serves again\n"
+    assert "nothing is ingested until embedding.model is set back to hash data/models/" in back.stderr
+    assert run(site, "reindex", "--drop", "2").returncode == 0
+    assert [one.number for one in site.assistant.serving.generations.all()] == [1]

@@ -11,6 +11,7 @@ import pytest
 from assistant.access.principal import AccessClass
 from assistant.ask.events import Finished, Step
 from assistant.errors import IndexSwitched
+from assistant.settings import Ingest
 from tests.integration import company
 from tests.integration.company import HR, SALES, STAFF, Site, paths
 from tests.integration.reindexing import LEAVE, QUESTION, reindex, undisturbed
@@ -124,3 +125,12 @@ def test_folders_that_were_loaded_once_keep_their_class(site: Site, tmp_path: Pa
     assert {path: view.access_class for path, view in loaded.items()} == {"one.md": AccessClass("sales", 1)}
     assert paths(site.assistant, "кот", SALES)[0] == "one.md"
     assert "one.md" not in paths(site.assistant, "кот", STAFF)
+
+
+def test_a_configured_pipeline_that_was_never_loaded_is_for_an_ingest(site: Site, tmp_path: Path) -> None:
+    """The sample company does not come with somebody's own documents."""
+    company.write(tmp_path, {"sample/one.md": "# Один\n\nКот спит."})
+    sample = company.recipe(tmp_path / "sample.yaml", tmp_path / "sample", name="sample")
+    ingest = Ingest(workers=1, batch_chunks=2, pipelines=[str(sample), str(site.pipeline)])
+    assert reindex(site, ingest=ingest).documents == 9
+    assert "one.md" not in company.indexed(site.assistant)
