@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -13,7 +15,7 @@ from assistant.ask.events import Finished, Step
 from assistant.errors import IndexSwitched
 from assistant.settings import Ingest
 from tests.integration import company
-from tests.integration.company import HR, SALES, STAFF, Site, paths
+from tests.integration.company import HR, SALES, STAFF, Site, paths, search
 from tests.integration.reindexing import LEAVE, QUESTION, reindex, undisturbed
 
 pytestmark = pytest.mark.server
@@ -37,6 +39,32 @@ def test_running_processes_follow_a_switch(site: Site) -> None:
     assert site.ingest().added == 1
     assert paths(site.assistant, "собака", HR)[0] == "hr/new.md"
     company.snapshot(site.assistant)
+
+
+def test_questions_are_answered_all_the_time(site: Site) -> None:
+    stop = Event()
+
+    def ask() -> dict[int, int]:
+        """Answers by the generation that served at about that time."""
+        answered: dict[int, int] = {}
+        while not stop.is_set():
+            found = search(site.assistant, QUESTION, HR)
+            assert (found.sources[0].passage.path, found.notices) == (LEAVE, ())
+            number = site.assistant.serving().generation.number
+            answered[number] = answered.get(number, 0) + 1
+        return answered
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        try:
+            reindex(site)
+            search(site.assistant, QUESTION, HR)
+        finally:
+            stop.set()
+        for one in asking:
+            assert set(one.result()) <= {1, 2}
+            assert one.result()[1] > 1
+    assert site.assistant.serving().generation.number == 2
 
 
 def test_a_question_that_began_before_the_switch_is_answered_to_its_end(site: Site) -> None:
