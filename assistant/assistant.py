@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
 from assistant.access.principal import ALL_DEPARTMENTS, LOCAL_OPERATOR, AccessClass, Principal
-from assistant.errors import ConfigError, NotFound
+from assistant.errors import ConfigError, IndexSwitched, NotFound
 from assistant.index.catalog import Passage
 from assistant.records.tables import DocumentRow
 from assistant.registry import nearest
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from assistant.ask.chain import Chain
     from assistant.ask.events import Event
     from assistant.ask.retrieval import Retrieved, Retriever
-    from assistant.ask.service import AskService
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
     from assistant.index.consistency import Consistency
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
     from assistant.records.users import Users
+    from assistant.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -49,49 +51,78 @@ class Assistant:
     settings: Settings
     users: Users
     policy: Policy
-    catalog: Catalog
-    ask_service: AskService
-    retriever: Retriever
-    ingest_service: IngestService
+    serving: Serving
     chroma: ChromaServer
-    keyword: KeywordIndex
-    consistency: Consistency
     chain: Chain
-    embed_model: Callable[[], BaseEmbedding]
     reranker: Callable[[], BaseNodePostprocessor | None]
-    model_identity: str
     on_close: Sequence[Callable[[], None]]
+
+    # --- parts of the index that serves at this moment; who needs several for one purpose takes them from one `serving()`
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.serving().catalog
+
+    @property
+    def retriever(self) -> Retriever:
+        return self.serving().retriever
+
+    @property
+    def ingest_service(self) -> IngestService:
+        return self.serving().ingest_service
+
+    @property
+    def keyword(self) -> KeywordIndex:
+        return self.serving().keyword
+
+    @property
+    def consistency(self) -> Consistency:
+        return self.serving().consistency
+
+    @property
+    def embed_model(self) -> Callable[[], BaseEmbedding]:
+        return self.serving().embed_model
+
+    @property
+    def model_identity(self) -> str:
+        return self.serving().generation.embedding.identity
 
     # --- asking
 
-    def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
-        """Events in the order Step, (Notice), Sources, Token …, Finished."""
-        return self.ask_service.stream(question, principal)
+    async def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
+        """Events in the order Step, (Notice), Sources, Token …, Finished; all from the index that serves when it begins."""
+        index = await asyncio.to_thread(self.serving)
+        async with aclosing(index.ask_service.stream(question, principal)) as events:
+            async for event in events:
+                yield event
 
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
     ) -> Retrieved:
         """The best passages for the principal."""
-        return await self.retriever.retrieve(question, principal, top_n=k, method=method)
+        index = await asyncio.to_thread(self.serving)
+        return await index.retriever.retrieve(question, principal, top_n=k, method=method)
 
     # --- documents
 
     def document(self, document: str, principal: Principal) -> tuple[DocumentView, list[Passage]]:
         """A document and its passages. Raises `NotFound`, also for one that the principal may not read."""
-        row = self.catalog.document(document)
-        access_class = self.catalog.classes().get(row.class_id) if row.class_id is not None else None
+        catalog = self.catalog
+        row = catalog.document(document)
+        access_class = catalog.classes().get(row.class_id) if row.class_id is not None else None
         if access_class is None or not self.policy.may_read(principal, access_class):
             raise NotFound("there is no such document")
         # The class is part of each passage too: a document that is just being moved is checked by what it holds.
-        passages = self.catalog.passages_of(document)
+        passages = catalog.passages_of(document)
         if not passages or not all(self.policy.may_read(principal, passage.access_class) for passage in passages):
             raise NotFound("there is no such document")
         return DocumentView(row, access_class), passages
 
     def documents(self, *, status: str | None = None) -> list[DocumentView]:
         """The whole catalog, for the operator."""
-        classes = self.catalog.classes()
-        rows = [row for row in self.catalog.documents() if status is None or row.status == status]
+        catalog = self.catalog
+        classes = catalog.classes()
+        rows = [row for row in catalog.documents() if status is None or row.status == status]
         return [DocumentView(row, classes.get(row.class_id) if row.class_id is not None else None) for row in rows]
 
     def documents_for(self, principal: Principal) -> tuple[list[DocumentView], list[DocumentView]]:
@@ -123,34 +154,37 @@ class Assistant:
     ) -> IngestReport:
         """Run one pipeline (a file, or `hr` for pipelines/hr.yaml), or its recipe on another folder.
 
-        Raises `PipelineError` before anything is changed.
+        Raises `PipelineError` before anything is changed, and `OtherModel` when the store was made with another model.
         """
-        from assistant.ingest.pipeline import file_of, for_folder, load_pipeline
-        from assistant.parts.embeddings import LazyTokenizer
-
-        compiled = load_pipeline(
-            file_of(pipeline), embedding_identity=self.model_identity, tokenizer=LazyTokenizer(self.embed_model)
-        )
         if directory is None and access_class is not None:
             raise ConfigError("--department and --level need --source: a pipeline's own rules are in its file")
+        from assistant.ingest.pipeline import for_folder
+
         source = ""
         if directory is not None:
             source = str(directory.expanduser().resolve())
             if not Path(source).is_dir():
                 what = "a file: name its folder" if Path(source).exists() else "not there: mount or make it"
                 raise ConfigError(f"--source {directory} is {what}")
-            compiled = for_folder(compiled, Path(source), access_class)
         new_department = self._new_department(access_class) if access_class else None  # known once it is loaded
-        report = self.ingest_service.run(
-            compiled,
-            source=source,
-            dry_run=dry_run,
-            accept_deletions=accept_deletions,
-            progress=progress,
-            waiting=waiting,
-        )
-        report.notes += [new_department] if new_department else []
-        return report
+        while True:
+            index = self.serving()
+            compiled = index.pipeline(pipeline)
+            if source:
+                compiled = for_folder(compiled, Path(source), access_class)
+            try:
+                report = index.ingest_service.run(
+                    compiled,
+                    source=source,
+                    dry_run=dry_run,
+                    accept_deletions=accept_deletions,
+                    progress=progress,
+                    waiting=waiting,
+                )
+            except IndexSwitched:  # while it waited for its turn
+                continue
+            report.notes += [new_department] if new_department else []
+            return report
 
     def _new_department(self, access_class: AccessClass) -> str | None:
         """What is said of one that nobody has used before: a typing error would make a department without people."""
@@ -180,10 +214,9 @@ class Assistant:
         """Load models and start what is started once, so that the first question does not wait for it."""
         from assistant.ask import extractive
 
-        self.embed_model().get_query_embedding("готово")
+        self.serving().warm_up()
         self.reranker()
         self.chroma.client()
-        self.keyword.current()
         for model in self.chain.models:
             model.warm_up()
         extractive.warm_up()

@@ -4,6 +4,8 @@
     ├── ConfigError                a setting is wrong                     exit 2
     ├── PipelineError              a pipeline file is wrong               exit 2
     ├── StorageError               a folder or the database can't be used http 503
+    ├── OtherModel                 the store was made with another model  http 409
+    ├── IndexSwitched              another generation serves by now       http 503, retryable
     ├── ChromaUnavailable          the vector store doesn't answer        http 503, retryable
     ├── IndexNotReady              nothing has been loaded yet            http 503
     ├── ModelUnavailable           a language model can't answer          http 503, retryable
@@ -39,6 +41,15 @@ class PipelineError(AssistantError):
 
 class StorageError(AssistantError):
     http_status = 503
+
+
+class OtherModel(AssistantError):
+    http_status = 409
+
+
+class IndexSwitched(AssistantError):
+    http_status = 503
+    retryable = True
 
 
 class ChromaUnavailable(AssistantError):

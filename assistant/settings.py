@@ -75,7 +75,7 @@ class Embedding(Block):
     provider: str = Field(default="huggingface", description="A registered embedding part: huggingface, hash.")
     model: str = Field(
         default="data/models/static-bilingual",
-        description="Folder of the model, or its hub name after `assistant models pull NAME`.",
+        description="Folder of the model, or its hub name after `assistant models pull`; to another: `assistant reindex`.",
     )
     device: str = Field(default="cpu", description="Where it runs: cpu, cuda.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -202,6 +202,16 @@ class Access(Block):
     everyone_level: PositiveInt = Field(default=1, description="Level up to which everyone may read them.")
 
 
+class Index(Block):
+    keep_generations: int = Field(
+        default=1, ge=0, description="Replaced generations of the index that `assistant reindex --back` can return to."
+    )
+    golden: Path | None = Field(
+        default=Path("data/eval"),
+        description="Labelled questions by which `assistant reindex` compares generations, if their documents are loaded.",
+    )
+
+
 class Sessions(Block):
     idle_hours: PositiveFloat = Field(default=12.0, description="A session unused for this long ends.")
     max_days: PositiveFloat = Field(default=30.0, description="A session ends after this long in any case.")
@@ -229,6 +239,7 @@ class Settings(Block):
     retrieval: Retrieval = Field(default=Retrieval(), description="How passages are found.")
     answer: Answer = Field(default=Answer(), description="How answers are made.")
     ingest: Ingest = Field(default=Ingest(), description="How documents are loaded.")
+    index: Index = Field(default=Index(), description="Generations of the index (`assistant reindex`).")
     access: Access = Field(default=Access(), description="What everyone may read.")
     sessions: Sessions = Field(default=Sessions(), description="How long people stay signed in.")
     logs: Logs = Field(default=Logs(), description="What is logged.")

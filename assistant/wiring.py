@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
+from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
 from assistant.errors import StorageError
-from assistant.index.catalog import Catalog
 from assistant.index.chroma_server import ChromaServer
+from assistant.index.generations import Generations
+from assistant.index_wiring import Once, Shared, embedding_choice, make_index
 from assistant.records.database import Database
 from assistant.records.users import Users
+from assistant.serving import Serving
 from assistant.settings import Llm, Settings
 
 if TYPE_CHECKING:
@@ -22,33 +23,8 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from assistant.ask.chain import Chain
-    from assistant.ask.retrieval import Retriever
-    from assistant.ask.service import AskService
-    from assistant.index.consistency import Consistency
+    from assistant.ask.prompt import Prompts
     from assistant.index.glossary import Glossary
-    from assistant.index.keyword import KeywordIndex
-    from assistant.index.search import Search
-    from assistant.index.vector_cache import VectorCache
-    from assistant.index.writer import Writer
-    from assistant.ingest.service import IngestService
-
-Made = TypeVar("Made")
-
-
-class Once(Generic[Made]):
-    """Makes a thing at its first use, once, whichever thread comes first."""
-
-    def __init__(self, make: Callable[[], Made]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._made: list[Made] = []
-
-    def __call__(self) -> Made:
-        if not self._made:
-            with self._lock:
-                if not self._made:
-                    self._made.append(self._make())
-        return self._made[0]
 
 
 def build(
@@ -59,55 +35,37 @@ def build(
     `embed_model` replaces the configured one, for tests and notebooks; `keyword_folder` holds another word index over
     the same passages, for trying its settings.
     """
-    from assistant.index.keyword import KeywordIndex
-    from assistant.index.search import Search
-    from assistant.index.vector_cache import VectorCache
-    from assistant.index.writer import Writer
-    from assistant.parts.embeddings import identity
-    from assistant.parts.model_files import pulled_or
-
     storage = prepare_storage(settings.storage.path)
     database = open_database(settings, storage)
-    users = Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
-    chroma = _chroma(settings, storage)
-    embedding = settings.embedding
-    model_identity = identity(embedding.provider, pulled_or(embedding.model, storage), embedding.text_instruction)
-
-    def collection_name(class_id: int) -> str:
-        """Another embedding model writes into collections of its own: vectors are never mixed."""
-        return f"g{model_identity[:10]}-c{class_id}"
-
-    policy = Policy(frozenset(settings.access.everyone), settings.access.everyone_level)
-    catalog = Catalog(database)
-    k1, b = settings.retrieval.bm25_k1, settings.retrieval.bm25_b
-    keyword = KeywordIndex(keyword_folder or storage / "bm25", catalog, k1=k1, b=b)
-    search = Search(catalog, chroma, keyword, collection_name, _glossary(settings))
-    embedder = Once(lambda: embed_model or _embed_model(settings))
     reranker = Once(lambda: _reranker(settings))
-    retriever = _retriever(settings, catalog, search, policy, embedder, reranker)
-    chain = _chain(settings)
-    ask = _ask(settings, retriever, search, chain)
-    writer = Writer(catalog, chroma, collection_name)
-    vectors = VectorCache(storage / "cache" / "vectors.db", model_identity, max_mb=settings.ingest.vector_cache_mb)
-    ingest = _ingest(settings, storage, catalog, writer, keyword, vectors, embedder)
+    shared = Shared(
+        settings=settings,
+        storage=storage,
+        database=database,
+        chroma=_chroma(settings, storage),
+        policy=Policy(frozenset(settings.access.everyone), settings.access.everyone_level),
+        chain=_chain(settings),
+        prompts=_prompts(settings),
+        reranker=reranker,
+        reranking=Reranking(settings.reranker, reranker),
+        glossary=_glossary(settings),
+        keyword_folder=keyword_folder,
+        configured=embedding_choice(settings.embedding, storage),
+        given_model=embed_model,
+        quotes=len(_served(settings)) < len(settings.llms),
+    )
+    serving = Serving(
+        Generations(database), shared.configured, lambda generation: make_index(shared, serving, generation)
+    )
     return Assistant(
         settings=settings,
-        users=users,
-        policy=policy,
-        catalog=catalog,
-        ask_service=ask,
-        retriever=retriever,
-        ingest_service=ingest,
-        chroma=chroma,
-        keyword=keyword,
-        consistency=_consistency(
-            settings, storage, database, catalog, chroma, keyword, collection_name, vectors, embedder
-        ),
-        chain=chain,
-        embed_model=embedder,
-        reranker=reranker,
-        model_identity=model_identity,
-        on_close=[search.close, chroma.close, vectors.close, database.close],
+        users=Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days),
+        policy=shared.policy,
+        serving=serving,
+        chroma=shared.chroma,
+        chain=shared.chain,
+        reranker=shared.reranker,
+        on_close=[serving.close, shared.chroma.close, database.close],
     )
 
 
@@ -185,101 +143,12 @@ def _chain(settings: Settings) -> Chain:
     return Chain(models, retry_seconds=settings.answer.retry_seconds)
 
 
-def _retriever(
-    settings: Settings,
-    catalog: Catalog,
-    search: Search,
-    policy: Policy,
-    embedder: Callable[[], BaseEmbedding],
-    reranker: Callable[[], BaseNodePostprocessor | None],
-) -> Retriever:
-    from assistant.ask.reranking import Reranking
-    from assistant.ask.retrieval import Retriever
-
-    return Retriever(
-        settings=settings.retrieval,
-        catalog=catalog,
-        search=search,
-        policy=policy,
-        embed_model=embedder,
-        reranking=Reranking(settings.reranker, reranker),
-    )
-
-
-def _ask(settings: Settings, retriever: Retriever, search: Search, chain: Chain) -> AskService:
+def _prompts(settings: Settings) -> Prompts:
     from assistant.ask.prompt import Prompts
-    from assistant.ask.service import AskService
 
     prompts = Prompts()
-    served = _served(settings)
-    prompts.check(served)
-    return AskService(
-        settings=settings.answer,
-        retriever=retriever,
-        search=search,
-        chain=chain,
-        prompts=prompts,
-        quotes=len(served) < len(settings.llms),
-    )
-
-
-def _ingest(
-    settings: Settings,
-    storage: Path,
-    catalog: Catalog,
-    writer: Writer,
-    keyword: KeywordIndex,
-    vectors: VectorCache,
-    embedder: Callable[[], BaseEmbedding],
-) -> IngestService:
-    from assistant.ingest.service import IngestService
-
-    return IngestService(
-        settings=settings.ingest,
-        catalog=catalog,
-        writer=writer,
-        keyword=keyword,
-        vectors=vectors,
-        embed_model=embedder,
-        storage=storage,
-    )
-
-
-def _consistency(
-    settings: Settings,
-    storage: Path,
-    database: Database,
-    catalog: Catalog,
-    chroma: ChromaServer,
-    keyword: KeywordIndex,
-    collection_name: Callable[[int], str],
-    vectors: VectorCache,
-    embedder: Callable[[], BaseEmbedding],
-) -> Consistency:
-    from assistant.index.consistency import Consistency
-    from assistant.ingest.lock import one_at_a_time
-
-    return Consistency(
-        database=database,
-        catalog=catalog,
-        chroma=chroma,
-        keyword=keyword,
-        collection_name=collection_name,
-        embed=lambda texts: vectors.vectors(texts, embedder().get_text_embedding_batch)[0],
-        lock=lambda waiting: one_at_a_time(storage / "run" / "ingest.lock", waiting),
-        is_own_server=settings.chroma.mode == "managed",
-    )
-
-
-def _embed_model(settings: Settings) -> BaseEmbedding:
-    from assistant.parts.embeddings import EMBEDDINGS
-    from assistant.parts.model_files import pulled_or
-
-    options: dict[str, Any] = settings.embedding.model_dump(exclude={"provider"})
-    options["model"] = pulled_or(settings.embedding.model, settings.storage.path)
-    if settings.embedding.provider == "hash":
-        options = {}
-    return EMBEDDINGS.build(settings.embedding.provider, **options)
+    prompts.check(_served(settings))
+    return prompts
 
 
 def _reranker(settings: Settings) -> BaseNodePostprocessor | None:

@@ -17,7 +17,7 @@ from assistant.ask.language import language_of
 from assistant.ask.reranking import Reranking
 from assistant.ask.selection import distinct
 from assistant.ask.standing import Later, in_force_first, readable_successors, standings, with_standing
-from assistant.errors import ChromaUnavailable, InvalidQuestion
+from assistant.errors import ChromaUnavailable, InvalidQuestion, ModelUnavailable
 from assistant.index.catalog import Catalog, Passage
 from assistant.index.evidence import Evidence
 from assistant.index.search import Dense, Search
@@ -193,7 +193,7 @@ class Retriever:
         by_words, by_vector = await asyncio.gather(sparse(), dense(), return_exceptions=True)
         if isinstance(by_words, BaseException):
             raise by_words
-        if isinstance(by_vector, ChromaUnavailable):
+        if isinstance(by_vector, ChromaUnavailable | ModelUnavailable):
             return by_words, {}, (Notice("keyword_only", str(by_vector)),)
         if isinstance(by_vector, BaseException):
             raise by_vector

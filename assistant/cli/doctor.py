@@ -97,6 +97,8 @@ def _print(report: IndexReport) -> None:
 
     left, findability = report.left, report.findability
     print(f"{left.documents} documents, {left.chunks} passages, {left.vectors} vectors")
+    if len(report.generations) > 1:
+        print(f"generations: {', '.join(f'{number} {state}' for number, state in report.generations.items())}")
     if problems := report.found.counts():
         table = Table("problem", "found", "left", "for example", box=None, header_style="bold")
         for name, count in problems.items():

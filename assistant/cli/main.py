@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, evaluation, models, serving, users, watching
+from assistant.cli import answers, doctor, documents, evaluation, models, reindex, serving, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -27,6 +27,7 @@ evaluation.register(app)
 serving.register(app)
 doctor.register(app)
 models.register(app)
+reindex.register(app)
 users.register(app)
 
 

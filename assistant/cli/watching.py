@@ -31,6 +31,7 @@ def watch(
 
     stop = Event()
     with _stopped_by_signals(stop), of(context).assistant() as assistant:
+        assistant.serving.check_model()
         wanted = pipelines or assistant.settings.ingest.pipelines
         note(f"watching {', '.join(wanted)}; Ctrl+C ends it")
         keep_in_step(

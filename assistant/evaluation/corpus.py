@@ -22,12 +22,14 @@ _EVERYTHING = AccessClass("evaluation", 1)
 
 
 def apart(settings: Settings, dataset: Dataset) -> Settings:
-    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma on a free port."""
+    """The same settings over a storage folder of the set's own: own SQLite file, own Chroma; one for each model."""
+    from assistant.parts.embeddings import identity
     from assistant.parts.model_files import pulled_or
 
     pulled = settings.storage.path  # a pulled model lies in the company's own storage
     embedding, reranker = settings.embedding, settings.reranker
-    place = hashlib.sha256(str(dataset.folder / CORPUS).encode()).hexdigest()[:8]
+    made_with = identity(embedding.provider, pulled_or(embedding.model, pulled), embedding.text_instruction)
+    place = hashlib.sha256(f"{dataset.folder / CORPUS}\0{made_with}".encode()).hexdigest()[:8]
     return settings.model_copy(
         update={
             "storage": Storage(path=settings.storage.path / "eval" / f"{dataset.name}-{place}"),

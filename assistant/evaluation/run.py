@@ -32,6 +32,7 @@ def _evaluated(settings: Settings, dataset: Dataset) -> dict[str, Any]:
         steps() as step,
         opened(settings, dataset, advance=step(f"indexing {dataset.name}")) as (assistant, indexed),
     ):
+        assistant.serving.check_model()  # or the figures would be those of another model than the settings say
         missing = absent(assistant, dataset)
         assistant.warm_up()
         outcomes = asyncio.run(ask_all(assistant, dataset, step(f"asking {dataset.name}")))

@@ -8,14 +8,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, func, insert, inspect, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from assistant.access.principal import AccessClass
 from assistant.errors import NotFound, StorageError
 from assistant.index.journal import Write, WriteJournal, chunk_id
 from assistant.index.succession import DocumentRecords
-from assistant.records.tables import AccessClassRow, ChunkColumns, ChunkRow, CounterRow, DocumentRow, VectorWriteRow
+from assistant.records.tables import (
+    AccessClassRow,
+    ChunkColumns,
+    ChunkRow,
+    CounterRow,
+    DocumentRow,
+    GenerationRow,
+    VectorWriteRow,
+)
 
 __all__ = ["FAILED", "INDEXED", "Catalog", "Passage", "Write", "chunk_id", "now", "page_label"]
 
@@ -47,7 +55,7 @@ class Passage:
 
 
 class Catalog(WriteJournal, DocumentRecords):
-    """Repository of documents, chunks, classes and (inherited) vector writes and editions."""
+    """Repository of one generation's documents, chunks and (inherited) vector writes and editions; of the classes of all."""
 
     # --- access classes
 
@@ -61,19 +69,21 @@ class Catalog(WriteJournal, DocumentRecords):
         wanted = select(AccessClassRow.id).where(
             AccessClassRow.department == access_class.department, AccessClassRow.level == access_class.level
         )
+        for _ in range(2):
+            with self._database.transaction() as session:
+                found = session.scalar(wanted)
+            if found is not None:
+                return found
+            with suppress(StorageError), self._database.transaction() as session:  # another process may be first
+                session.add(AccessClassRow(department=access_class.department, level=access_class.level))
         with self._database.transaction() as session:
-            found = session.scalar(wanted)
-            if found is None:
-                row = AccessClassRow(department=access_class.department, level=access_class.level)
-                session.add(row)
-                session.flush()
-                found = row.id
-            return found
+            return session.scalars(wanted).one()
 
     # --- documents
 
     def documents(self, *, pipeline: str | None = None, source: str | None = None) -> list[DocumentRow]:
-        query = select(DocumentRow).order_by(DocumentRow.pipeline, DocumentRow.source, DocumentRow.path)
+        query = select(DocumentRow).where(self._is_mine(DocumentRow))
+        query = query.order_by(DocumentRow.pipeline, DocumentRow.source, DocumentRow.path)
         if pipeline is not None:
             query = query.where(DocumentRow.pipeline == pipeline)
         if source is not None:
@@ -85,7 +95,7 @@ class Catalog(WriteJournal, DocumentRecords):
         """(Pipeline, source) pairs of which one of those files is a document too; only the first files are asked for."""
         others = or_(DocumentRow.pipeline != pipeline, DocumentRow.source != source)
         query = select(DocumentRow.pipeline, DocumentRow.source).where(
-            DocumentRow.location.in_(locations[:_BATCH]), others
+            self._is_mine(DocumentRow), DocumentRow.location.in_(locations[:_BATCH]), others
         )
         with self._database.transaction() as session:
             return [(row[0], row[1]) for row in session.execute(query.distinct())]
@@ -93,7 +103,7 @@ class Catalog(WriteJournal, DocumentRecords):
     def document(self, document: str) -> DocumentRow:
         """By id. Raises `NotFound`."""
         with self._database.transaction() as session:
-            row = session.get(DocumentRow, document)
+            row = session.get(DocumentRow, (self.generation, document))
         if row is None:
             raise NotFound("there is no such document")
         return row
@@ -106,21 +116,21 @@ class Catalog(WriteJournal, DocumentRecords):
         """In one transaction."""
         with self._database.transaction() as session:
             for row in rows:
-                _keep(session, row)
+                self._keep(session, row)
 
     def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkColumns]]]) -> None:
         """In one transaction: documents' rows and their chunks; vector writes stay until vectors are deleted."""
         ids = [row.id for row, _ in versions]
-        chunks = [chunk for _, chunks in versions for chunk in chunks]
+        chunks = [{**chunk, "generation": self.generation} for _, chunks in versions for chunk in chunks]
         with self._database.transaction() as session:
             for row, _ in versions:
-                _keep(session, row)
+                self._keep(session, row)
             session.flush()
             for start in range(0, len(ids), _BATCH):
-                session.execute(delete(ChunkRow).where(ChunkRow.document_id.in_(ids[start : start + _BATCH])))
+                session.execute(delete(ChunkRow).where(self._chunks_of(ids[start : start + _BATCH])))
             if chunks:
                 session.execute(insert(ChunkRow), chunks)
-            _count_change(session)
+            self._count_change(session)
 
     def change_class(self, moves: Collection[tuple[DocumentRow, int]]) -> None:
         """From this one commit on only the new classes' readers find the documents."""
@@ -128,9 +138,9 @@ class Catalog(WriteJournal, DocumentRecords):
             for row, class_id in moves:
                 row.class_id = class_id
                 session.merge(row)
-                session.execute(update(ChunkRow).where(ChunkRow.document_id == row.id).values(class_id=class_id))
+                session.execute(update(ChunkRow).where(self._chunks_of([row.id])).values(class_id=class_id))
             if moves:
-                _count_change(session)
+                self._count_change(session)
 
     def forget(self, documents: list[str]) -> int:
         """Remove rows and chunks, and return how many chunks; the vector writes stay until their vectors are deleted."""
@@ -138,18 +148,19 @@ class Catalog(WriteJournal, DocumentRecords):
         with self._database.transaction() as session:
             for start in range(0, len(documents), _BATCH):
                 part = documents[start : start + _BATCH]
-                deleted = session.execute(delete(ChunkRow).where(ChunkRow.document_id.in_(part)))
+                deleted = session.execute(delete(ChunkRow).where(self._chunks_of(part)))
                 chunks += deleted.rowcount  # type: ignore[attr-defined]  # a CursorResult for a DELETE
-                session.execute(delete(DocumentRow).where(DocumentRow.id.in_(part)))
+                session.execute(delete(DocumentRow).where(self._is_mine(DocumentRow), DocumentRow.id.in_(part)))
             if documents:
-                _count_change(session)
+                self._count_change(session)
         return chunks
 
     def taken_ids(self) -> set[str]:
         """Ids that documents have or that vector writes mention: those vectors are to be deleted."""
         with self._database.transaction() as session:
-            documents = session.scalars(select(DocumentRow.id))
-            return {*documents, *session.scalars(select(VectorWriteRow.document_id).distinct())}
+            documents = session.scalars(select(DocumentRow.id).where(self._is_mine(DocumentRow)))
+            noted = select(VectorWriteRow.document_id).where(self._is_mine(VectorWriteRow)).distinct()
+            return {*documents, *session.scalars(noted)}
 
     # --- chunks
 
@@ -159,20 +170,22 @@ class Catalog(WriteJournal, DocumentRecords):
         found: dict[str, Passage] = {}
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
-                rows = session.connection().execute(_PASSAGES_BY_ID, {"ids": wanted[start : start + _BATCH]})
+                mine = {"generation": self.generation, "ids": wanted[start : start + _BATCH]}
+                rows = session.connection().execute(_PASSAGES_BY_ID, mine)
                 found.update((row[0], _passage(*tuple(row))) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
         """All chunks of a document in reading order."""
         with self._database.transaction() as session:
-            query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
+            query = _PASSAGES.where(self._chunks_of([document])).order_by(ChunkRow.position)
             return [_passage(*tuple(row)) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
         """Ids of all chunks in force, in no order, and their class ids."""
         with self._database.transaction() as session:
-            rows = session.connection().execute(select(ChunkRow.id, ChunkRow.class_id)).all()
+            query = select(ChunkRow.id, ChunkRow.class_id).where(self._is_mine(ChunkRow))
+            rows = session.connection().execute(query).all()
         return [row[0] for row in rows], [row[1] for row in rows]
 
     def indexed_texts(self, ids: list[str]) -> Iterator[str]:
@@ -185,19 +198,21 @@ class Catalog(WriteJournal, DocumentRecords):
     def chunk_counts(self) -> dict[int, int]:
         """Chunks by class id."""
         with self._database.transaction() as session:
-            rows = session.execute(select(ChunkRow.class_id, func.count()).group_by(ChunkRow.class_id))
+            query = select(ChunkRow.class_id, func.count()).where(self._is_mine(ChunkRow))
+            rows = session.execute(query.group_by(ChunkRow.class_id))
             return {number: count for number, count in rows.all()}
 
     def status_counts(self) -> dict[str, int]:
         """Documents by status."""
         with self._database.transaction() as session:
-            rows = session.execute(select(DocumentRow.status, func.count()).group_by(DocumentRow.status))
+            query = select(DocumentRow.status, func.count()).where(self._is_mine(DocumentRow))
+            rows = session.execute(query.group_by(DocumentRow.status))
             return {status: count for status, count in rows.all()}
 
     def chunks_version(self) -> int:
         """Grows with every change of the chunk table."""
         with self._database.transaction() as session:
-            return session.scalar(select(CounterRow.value).where(CounterRow.name == "chunks")) or 0
+            return session.scalar(select(GenerationRow.changes).where(GenerationRow.number == self.generation)) or 0
 
     def store_id(self) -> str:
         """A random number that only this database has, in hex; made at its first use."""
@@ -213,6 +228,21 @@ class Catalog(WriteJournal, DocumentRecords):
     def _store_number(self) -> int | None:
         with self._database.transaction() as session:
             return session.scalar(select(CounterRow.value).where(CounterRow.name == "store"))
+
+    def _chunks_of(self, documents: list[str]) -> ColumnElement[bool]:
+        return and_(self._is_mine(ChunkRow), ChunkRow.document_id.in_(documents))
+
+    def _keep(self, session: Session, row: DocumentRow) -> None:
+        """Insert a new row, update a known one; a merge would ask the database for each of a hundred thousand new ones."""
+        if inspect(row).transient:
+            row.generation = self.generation
+            session.add(row)
+        else:
+            session.merge(row)
+
+    def _count_change(self, session: Session) -> None:
+        changes = GenerationRow.changes + 1
+        session.execute(update(GenerationRow).where(GenerationRow.number == self.generation).values(changes=changes))
 
 
 _PASSAGES = (  # columns: an object of the session for each row would cost a question 2 ms
@@ -230,12 +260,14 @@ _PASSAGES = (  # columns: an object of the session for each row would cost a que
         AccessClassRow.department,
         AccessClassRow.level,
     )
-    .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
+    .join(DocumentRow, and_(ChunkRow.generation == DocumentRow.generation, ChunkRow.document_id == DocumentRow.id))
     .join(AccessClassRow, ChunkRow.class_id == AccessClassRow.id)
 )
 
 
-_PASSAGES_BY_ID = _PASSAGES.where(ChunkRow.id.in_(bindparam("ids", expanding=True)))
+_PASSAGES_BY_ID = _PASSAGES.where(
+    ChunkRow.generation == bindparam("generation"), ChunkRow.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _passage(
@@ -254,21 +286,6 @@ def _passage(
 ) -> Passage:
     access_class = AccessClass(department, level)
     return Passage(chunk, document, path, title, section, page, position, text, class_id, access_class, page_kind)
-
-
-def _keep(session: Session, row: DocumentRow) -> None:
-    """Insert a new row, update a known one; a merge would ask the database for each of a hundred thousand new ones."""
-    if inspect(row).transient:
-        session.add(row)
-    else:
-        session.merge(row)
-
-
-def _count_change(session: Session) -> None:
-    if not session.execute(
-        update(CounterRow).where(CounterRow.name == "chunks").values(value=CounterRow.value + 1)
-    ).rowcount:  # type: ignore[attr-defined]  # a CursorResult for an UPDATE
-        session.add(CounterRow(name="chunks", value=1))
 
 
 def page_label(given: object) -> str | None:

@@ -7,17 +7,19 @@ read. Only what the chunk table itself lacks has to wait for the next ingest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, select, update
 
-from assistant.errors import ChromaUnavailable, IndexNotReady
+from assistant.errors import IndexNotReady
 from assistant.index.catalog import INDEXED, Catalog
 from assistant.index.chroma_server import ChromaServer
 from assistant.index.journal import Write
 from assistant.index.keyword import KeywordIndex
+from assistant.index.scope import GenerationScope
+from assistant.index.writer import translated
 from assistant.records.database import Database
 from assistant.records.tables import ChunkRow, DocumentRow
 
@@ -83,7 +85,7 @@ class Findings:
         return {name: count for name, count in found.items() if count}
 
 
-class Consistency:
+class Consistency(GenerationScope):
     """Compares the parts of the index and repairs them; no ingest runs meanwhile."""
 
     def __init__(
@@ -98,7 +100,7 @@ class Consistency:
         lock: Lock,
         is_own_server: bool,
     ) -> None:
-        self._database = database
+        super().__init__(database, catalog.generation)
         self._catalog = catalog
         self._chroma = chroma
         self._keyword = keyword
@@ -109,12 +111,12 @@ class Consistency:
 
     def compare(self, *, waiting: Callable[[], None] | None = None) -> Findings:
         """Raises `ChromaUnavailable`, `StorageError`. `waiting` is called once if an ingest has to finish first."""
-        with self._lock(waiting), _translated():
+        with self._lock(waiting), translated():
             return self._compare()
 
     def repair(self, *, waiting: Callable[[], None] | None = None) -> tuple[Findings, Findings]:
         """What was found, and what is left of it: documents that the next ingest has to read again."""
-        with self._lock(waiting), _translated():
+        with self._lock(waiting), translated():
             before = self._compare()
             if before.counts():
                 self._repair(before)
@@ -136,9 +138,10 @@ class Consistency:
         counts: dict[str, int] = {}
         classes: dict[int, set[str]] = {}
         with self._database.transaction() as session:
-            rows = session.execute(select(DocumentRow.id, DocumentRow.path, *columns))
+            rows = session.execute(select(DocumentRow.id, DocumentRow.path, *columns).where(self._is_mine(DocumentRow)))
             documents = {row[0]: _Document(*row) for row in rows}
-            query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.class_id).execution_options(yield_per=_PAGE)
+            query = select(ChunkRow.id, ChunkRow.document_id, ChunkRow.class_id).where(self._is_mine(ChunkRow))
+            query = query.execution_options(yield_per=_PAGE)
             for key, document, class_id in session.execute(query):
                 if document not in documents:
                     found.chunks_without_document.append(key)
@@ -260,7 +263,8 @@ class Consistency:
                 if not values and document in found.chunk_count:
                     values = {"chunks": 0}
                 if values:
-                    session.execute(update(DocumentRow).where(DocumentRow.id == document).values(values))
+                    chosen = DocumentRow.id == document
+                    session.execute(update(DocumentRow).where(self._is_mine(DocumentRow), chosen).values(values))
 
     def _read_again(self, documents: Iterable[str]) -> None:
         """The next ingest reads their files, whatever it knows of them."""
@@ -268,12 +272,14 @@ class Consistency:
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
                 chosen = DocumentRow.id.in_(wanted[start : start + _BATCH])
-                session.execute(update(DocumentRow).where(chosen).values(fingerprint=""))
+                mine = self._is_mine(DocumentRow)
+                session.execute(update(DocumentRow).where(mine, chosen).values(fingerprint=""))
 
     def _forget_chunks(self, ids: list[str]) -> None:
         with self._database.transaction() as session:
             for start in range(0, len(ids), _BATCH):
-                session.execute(delete(ChunkRow).where(ChunkRow.id.in_(ids[start : start + _BATCH])))
+                chosen = ChunkRow.id.in_(ids[start : start + _BATCH])
+                session.execute(delete(ChunkRow).where(self._is_mine(ChunkRow), chosen))
 
     def _store(self, collection: str) -> ClassVectorStore:
         from assistant.parts.vector_stores import open_collection
@@ -283,14 +289,3 @@ class Consistency:
 
 def _order(write: Write) -> tuple[str, str, str]:
     return write.document, write.collection, write.version
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    import httpx
-    from chromadb.errors import ChromaError
-
-    try:
-        yield
-    except (httpx.HTTPError, ChromaError) as error:
-        raise ChromaUnavailable(f"the vector store failed: {error}; run the same command again") from error

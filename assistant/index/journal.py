@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, or_, select
 
-from assistant.records.database import Database
+from assistant.index.scope import GenerationScope
 from assistant.records.tables import DocumentRow, VectorWriteRow
 
 
@@ -31,7 +31,7 @@ def chunk_id(document: str, version: str, position: int) -> str:
 
 
 _TABLE = cast(Table, VectorWriteRow.__table__)
-_KEY = ("document_id", "collection", "version")
+_KEY = ("generation", "document_id", "collection", "version")
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
 
 
@@ -39,19 +39,12 @@ def _key(write: Write) -> tuple[str, str, str]:
     return write.document, write.collection, write.version
 
 
-def _key_columns(write: Write) -> dict[str, str]:
-    return dict(zip(_KEY, _key(write), strict=True))
-
-
 def _write(row: Any) -> Write:  # noqa: ANN401 - a row of the table
     return Write(row.document_id, row.collection, row.version, row.chunks)
 
 
-class WriteJournal:
-    """Repository of vector writes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class WriteJournal(GenerationScope):
+    """Repository of one generation's vector writes."""
 
     def begin_writes(self, writes: list[Write]) -> None:
         """One that was noted before by a killed run stays noted with its larger number of chunks."""
@@ -60,32 +53,33 @@ class WriteJournal:
             for write in writes:
                 before = known.get(_key(write))
                 if before is None:
-                    session.add(VectorWriteRow(**_key_columns(write), chunks=write.chunks))
+                    session.add(VectorWriteRow(**self._key_columns(write), chunks=write.chunks))
                 elif before.chunks < write.chunks:
-                    session.merge(VectorWriteRow(**_key_columns(write), chunks=write.chunks))
+                    session.merge(VectorWriteRow(**self._key_columns(write), chunks=write.chunks))
 
     def end_writes(self, writes: list[Write]) -> None:
         statement = delete(_TABLE).where(*(_TABLE.c[name] == bindparam(f"old_{name}") for name in _KEY))
-        values = [{f"old_{name}": value for name, value in _key_columns(write).items()} for write in writes]
+        values = [{f"old_{name}": value for name, value in self._key_columns(write).items()} for write in writes]
         with self._database.transaction() as session:
             session.connection().execute(statement, values)
 
     def writes(self) -> list[Write]:
         with self._database.transaction() as session:
-            return [_write(row) for row in session.execute(select(_TABLE))]
+            return [_write(row) for row in session.execute(select(_TABLE).where(self._is_mine(VectorWriteRow)))]
 
     def writes_of(self, documents: list[str]) -> list[Write]:
         found: list[Write] = []
         with self._database.transaction() as session:
             for start in range(0, len(documents), _BATCH):
                 wanted = _TABLE.c.document_id.in_(documents[start : start + _BATCH])
-                found += [_write(row) for row in session.execute(select(_TABLE).where(wanted))]
+                query = select(_TABLE).where(self._is_mine(VectorWriteRow), wanted)
+                found += [_write(row) for row in session.execute(query)]
         return found
 
     def orphaned_writes(self) -> list[Write]:
         """Writes whose document is gone: a removal that was killed half way."""
-        known = select(DocumentRow.id)
-        query = select(_TABLE).where(_TABLE.c.document_id.not_in(known))
+        known = select(DocumentRow.id).where(self._is_mine(DocumentRow))
+        query = select(_TABLE).where(self._is_mine(VectorWriteRow), _TABLE.c.document_id.not_in(known))
         with self._database.transaction() as session:
             return [_write(row) for row in session.execute(query)]
 
@@ -95,11 +89,18 @@ class WriteJournal:
         """
         generations = {f"{name.rpartition('-')[0]}-c" for name in collections}
         elsewhere = select(VectorWriteRow.document_id).where(
+            self._is_mine(VectorWriteRow),
             or_(*(VectorWriteRow.collection.startswith(prefix, autoescape=True) for prefix in generations)),
             VectorWriteRow.collection.not_in(collections),
         )
         query = select(DocumentRow.id).where(
-            DocumentRow.class_id.in_(class_ids), DocumentRow.chunks > 0, DocumentRow.id.not_in(elsewhere)
+            self._is_mine(DocumentRow),
+            DocumentRow.class_id.in_(class_ids),
+            DocumentRow.chunks > 0,
+            DocumentRow.id.not_in(elsewhere),
         )
         with self._database.transaction() as session:
             return session.scalar(query.limit(1)) is not None
+
+    def _key_columns(self, write: Write) -> dict[str, Any]:
+        return dict(zip(_KEY, (self.generation, *_key(write)), strict=True))

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from assistant.access.principal import AccessClass
 from assistant.index.dates import iso_day
+from assistant.index.scope import GenerationScope
 from assistant.index.versions import (
     Edition,
     edition_of,
@@ -22,7 +23,6 @@ from assistant.index.versions import (
     stem_of,
     take_apart,
 )
-from assistant.records.database import Database
 from assistant.records.tables import AccessClassRow, ChunkRow, DocumentRow
 
 _BATCH = 500  # ids in one IN (…): SQLite's oldest limit is 999
@@ -43,20 +43,18 @@ class DocumentFacts:
     access_class: AccessClass
 
 
-class DocumentRecords:
-    """Repository of what tells editions: documents that have passages, without their texts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class DocumentRecords(GenerationScope):
+    """Repository of what tells editions: one generation's documents that have passages, without their texts."""
 
     def facts(self, ids: Iterable[str] | None = None) -> dict[str, DocumentFacts]:
         """Of those documents, or of all."""
         with self._database.transaction() as session:
             connection = session.connection()
             if ids is None:
-                rows = list(connection.execute(_FACTS))
+                rows = list(connection.execute(_FACTS.where(self._is_mine(DocumentRow))))
             else:
-                rows = [row for part in _batches(ids) for row in connection.execute(_FACTS_BY_ID, {"ids": part})]
+                parts = [{"generation": self.generation, "ids": part} for part in _batches(ids)]
+                rows = [row for part in parts for row in connection.execute(_FACTS_BY_ID, part)]
         return {
             key: DocumentFacts(key, title, path, version, details, series, by, AccessClass(department, level))
             for key, title, path, version, details, series, by, department, level in rows
@@ -67,7 +65,8 @@ class DocumentRecords:
         found: list[str] = []
         with self._database.transaction() as session:
             for part in _batches(ids):
-                found += session.connection().scalars(_SUPERSEDED, {"ids": part})
+                mine = {"generation": self.generation, "ids": part}
+                found += session.connection().scalars(_SUPERSEDED, mine)
         return found
 
     def first_texts(self, documents: Iterable[str]) -> dict[str, str]:
@@ -75,7 +74,7 @@ class DocumentRecords:
         found: dict[str, str] = {}
         with self._database.transaction() as session:
             for part in _batches(documents):
-                query = select(ChunkRow.document_id, ChunkRow.text)
+                query = select(ChunkRow.document_id, ChunkRow.text).where(self._is_mine(ChunkRow))
                 rows = session.execute(query.where(ChunkRow.document_id.in_(part), ChunkRow.position == 0))
                 found.update((document, text) for document, text in rows)
         return found
@@ -84,7 +83,8 @@ class DocumentRecords:
         """Document id → its series and the document that replaces it."""
         table = DocumentRow.__table__
         values = [{"key": key, "new": series, "by": by} for key, (series, by) in changes.items()]
-        statement = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+        mine = table.c.generation == self.generation
+        statement = update(table).where(mine, table.c.id == bindparam("key"))  # type: ignore[arg-type]
         with self._database.transaction() as session:
             session.connection().execute(
                 statement.values(series=bindparam("new"), superseded_by=bindparam("by")), values
@@ -106,9 +106,9 @@ _FACTS = (
     .join(AccessClassRow, DocumentRow.class_id == AccessClassRow.id)
     .where(DocumentRow.chunks > 0)
 )
-_HAS_ID = DocumentRow.id.in_(bindparam("ids", expanding=True))
-_FACTS_BY_ID = _FACTS.where(_HAS_ID)
-_SUPERSEDED = select(DocumentRow.id).where(_HAS_ID, DocumentRow.superseded_by.is_not(None))
+_HAS_ID = (DocumentRow.generation == bindparam("generation"), DocumentRow.id.in_(bindparam("ids", expanding=True)))
+_FACTS_BY_ID = _FACTS.where(*_HAS_ID)
+_SUPERSEDED = select(DocumentRow.id).where(*_HAS_ID, DocumentRow.superseded_by.is_not(None))
 
 
 def mark(catalog: DocumentRecords, *, today: date | None = None) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 _BATCH = 500  # keys in one IN (…)
+_BUSY_SECONDS = 30.0  # an ingest and a reindex write it side by side
 _log = logging.getLogger(__name__)
 Embed = Callable[[list[str]], list[list[float]]]
 
@@ -83,7 +84,7 @@ class VectorCache:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self._file, check_same_thread=False)
+            self._connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=OFF")  # after a power cut it may be damaged, and is made anew
             self._connection.execute(
@@ -93,6 +94,8 @@ class VectorCache:
 
     def _drop(self, error: Exception) -> None:
         """A damaged cache is thrown away; on a full disk it stays empty, and everything works without."""
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return  # it is whole, and another process has it for long
         _log.warning("the cache of vectors %s can't be used and is made anew: %s", self._file, error)
         self.close()
         for suffix in ("", "-wal", "-shm"):

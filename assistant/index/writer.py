@@ -7,10 +7,10 @@ is whole: deleting first would leave it without vectors when the run is killed a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from assistant.errors import ChromaUnavailable
 from assistant.index.catalog import Catalog, Write
@@ -22,24 +22,19 @@ if TYPE_CHECKING:
     from assistant.parts.vector_stores import ClassVectorStore
     from assistant.records.tables import ChunkColumns, DocumentRow
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _translated(write: Callable[P, R]) -> Callable[P, R]:
+@contextmanager
+def translated() -> Iterator[None]:
     """Chroma's own errors become `ChromaUnavailable`: the run stops, and the next one goes on from there."""
+    import httpx
+    from chromadb.errors import ChromaError
 
-    @wraps(write)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        import httpx
-        from chromadb.errors import ChromaError
-
-        try:
-            return write(*args, **kwargs)
-        except (httpx.HTTPError, ChromaError) as error:
-            raise ChromaUnavailable(f"the vector store failed: {error}; run the same command again") from error
-
-    return call
+    try:
+        yield
+    except (httpx.HTTPError, ChromaError) as error:
+        raise ChromaUnavailable(f"the vector store failed: {error}; run the same command again") from error
 
 
 @dataclass(frozen=True)
@@ -65,12 +60,12 @@ class Writer:
         """Note what is about to be added."""
         self._catalog.begin_writes([self._wanted(version.row) for version in versions])
 
-    @_translated
+    @translated()
     def add(self, class_id: int, nodes: list[BaseNode]) -> None:
         """Nodes with embeddings, of documents that were begun; ids that are there already stay as they are."""
         self._at(self._collection_name(class_id), lambda store: store.add(nodes))
 
-    @_translated
+    @translated()
     def commit(self, versions: list[Version]) -> None:
         """Make those versions, whose vectors have all been added, the ones that are found."""
         self._catalog.commit_versions([(version.row, version.chunks) for version in versions])
@@ -85,7 +80,7 @@ class Writer:
             present.setdefault(write.document, []).append(write)
         return [row for row in rows if present.get(row.id, []) != ([self._wanted(row)] if row.chunks else [])]
 
-    @_translated
+    @translated()
     def settle(self, row: DocumentRow) -> bool:
         """Make Chroma hold exactly this row's version in this row's class. True if it does now.
 
@@ -144,7 +139,7 @@ class Writer:
         if stale := [write for write in writes if (write.document, write.collection, write.version) not in kept]:
             self._delete(stale)
 
-    @_translated
+    @translated()
     def _delete(self, writes: list[Write]) -> None:
         by_collection: dict[str, list[str]] = {}
         for write in writes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from assistant.errors import StorageError
+
+Lock = Callable[[Callable[[], None] | None], AbstractContextManager[None]]
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
@@ -17,11 +16,12 @@ from assistant.index.succession import mark
 from assistant.index.vector_cache import VectorCache
 from assistant.index.writer import Writer
 from assistant.ingest.loading import Loader
-from assistant.ingest.lock import one_at_a_time
+from assistant.ingest.lock import Lock
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.plan import NO_RULE, Plan, Work, make_plan
 from assistant.ingest.progress import Progress
 from assistant.ingest.report import Failure, IngestReport
+from assistant.ingest.rows import NewRows
 from assistant.ingest.sources import SourceItem, scan
 from assistant.parts import ocr_cache
 from assistant.parts.embeddings import Window
@@ -45,14 +45,18 @@ class IngestService:
         vectors: VectorCache,
         embed_model: Callable[[], BaseEmbedding],
         storage: Path,
+        lock: Lock,
+        may_write: Callable[[], None],
+        removed: Callable[[list[DocumentRow]], None],
     ) -> None:
+        """`may_write` is asked under the lock and may refuse; `removed` is told what is taken out by hand."""
         self._settings = settings
         self._catalog = catalog
         self._writer = writer
         self._keyword = keyword
         self._embed_model = embed_model
         self._vectors = vectors
-        self._lock_file = storage / "run" / "ingest.lock"
+        self._lock, self._may_write, self._removed = lock, may_write, removed
         self._cache = storage / "cache"
         self._limits = _reading_conditions(settings)
 
@@ -66,16 +70,18 @@ class IngestService:
         accept_deletions: bool = False,
         progress: Progress | None = None,
         waiting: Callable[[], None] | None = None,
+        ids: Mapping[str, str] | None = None,
     ) -> IngestReport:
         """Load what is new or changed, remove what is gone.
 
         `source` tells documents of an ad hoc folder from those of the pipeline's own; `items` stands in for the scan of
-        it (documents made in code). Raises `PipelineError` when the source is missing or lost too much,
-        `ChromaUnavailable` and `StorageError`; what was done until then stays.
+        it (documents made in code); `ids` are those that paths have in another generation. Raises `PipelineError` when the
+        source is missing or lost too much, `ChromaUnavailable` and `StorageError`; what was done until then stays.
         """
         report = IngestReport(pipeline.name, dry_run=dry_run)
         start = perf_counter()
-        with one_at_a_time(self._lock_file, waiting):
+        with self._lock(waiting):
+            self._may_write()
             with report.stage("scan"):
                 rows = self._catalog.documents(pipeline=pipeline.name, source=source)
                 if not dry_run:
@@ -90,13 +96,14 @@ class IngestService:
             if plan.work or not rows or dry_run:  # else the recipe stood when it was last run
                 pipeline.compile()
             if not dry_run:
+                new_row = NewRows(self._catalog, pipeline.name, source, ids or {})
                 with report.stage("store"):
                     self._relabel(plan)
-                    self._withdraw(pipeline, source, plan, report)
+                    self._withdraw(plan, new_row, report)
                     for row, _ in plan.moved:
                         self._writer.settle(row)
                 try:
-                    self._load(pipeline, source, plan.work, report, progress)
+                    self._load(pipeline, plan.work, new_row, report, progress)
                 finally:  # what was done until something failed is found by its words too
                     with report.stage("keyword"):
                         self._keyword.refresh()
@@ -107,8 +114,10 @@ class IngestService:
 
     def remove(self, documents: list[str]) -> int:
         """Take documents out of the index; returns their chunks. They come back while their files are in a source."""
-        with one_at_a_time(self._lock_file):
-            chunks = self._writer.remove([self._catalog.document(document).id for document in documents])
+        with self._lock(None):
+            rows = [self._catalog.document(document) for document in documents]
+            self._removed(rows)
+            chunks = self._writer.remove([row.id for row in rows])
             self._keyword.refresh()
             mark(self._catalog)
             return chunks
@@ -122,15 +131,14 @@ class IngestService:
             if not self._writer.settle(row):
                 row.fingerprint = ""
 
-    def _withdraw(self, pipeline: Pipeline, source: str, plan: Plan, report: IngestReport) -> None:
+    def _withdraw(self, plan: Plan, new_row: NewRows, report: IngestReport) -> None:
         """Deleted and refused documents go before any is read: nothing that must not be found waits for that."""
         withdrawn = [r.row for r in plan.refused if r.row is not None and r.row.chunks and r.withdraw]
         report.chunks_deleted += self._writer.remove([row.id for row in (*plan.deleted, *withdrawn)])
-        taken = self._catalog.taken_ids() if plan.refused else set()
         rows = []
         for refusal in plan.refused:
             kept = refusal.row if refusal.row not in withdrawn else None
-            row = kept or _new_row(pipeline, source, refusal.item, taken)
+            row = kept or new_row(refusal.item)
             row.status, row.error, row.fingerprint = FAILED, refusal.error, ""  # read again once it can be
             rows.append(row)
         self._catalog.save_all(rows)
@@ -141,12 +149,11 @@ class IngestService:
         self._catalog.change_class([(row, self._catalog.class_id(access_class)) for row, access_class in plan.moved])
 
     def _load(
-        self, pipeline: Pipeline, source: str, work: list[Work], report: IngestReport, progress: Progress | None
+        self, pipeline: Pipeline, work: list[Work], new_row: NewRows, report: IngestReport, progress: Progress | None
     ) -> None:
         if not work:
             return
         self._check_window(pipeline)
-        taken = self._catalog.taken_ids()
         loader = Loader(
             settings=self._settings,
             catalog=self._catalog,
@@ -170,7 +177,7 @@ class IngestService:
         loader.run(
             pipeline,
             work,
-            lambda task: _new_row(pipeline, source, task.item, taken),
+            lambda task: new_row(task.item),
             progress=progress,
             stored=stored,
         )
@@ -240,29 +247,3 @@ def _reading_conditions(settings: Ingest) -> str:
     conditions = [settings.limits.model_dump(), settings.ocr.model_dump(mode="json"), passwords]
     conditions.append(sorted(installed_languages(settings.ocr.data)))
     return hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
-
-
-def _new_row(pipeline: Pipeline, source: str, item: SourceItem, taken: set[str]) -> DocumentRow:
-    """A document's id comes from where it was first seen; a renamed one keeps it, so a second may be needed."""
-    keys = ("\0".join((pipeline.name, source, item.path, str(number))) for number in count())
-    ids = (hashlib.sha256(key.encode()).hexdigest()[:20] for key in keys)
-    document = next(candidate for candidate in ids if candidate not in taken)
-    taken.add(document)
-    return DocumentRow(
-        id=document,
-        pipeline=pipeline.name,
-        source=source,
-        path=item.path,
-        location=str(item.location or ""),
-        title="",
-        size=item.size,
-        mtime_ns=item.mtime_ns,
-        sha256="",
-        fingerprint="",
-        version="",
-        chunks=0,
-        ocr_pages=0,
-        series="",
-        details={},
-        status=FAILED,
-    )

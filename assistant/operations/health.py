@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from assistant import __version__
 from assistant.assistant import Assistant
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ModelUnavailable
 from assistant.operations.background import Background, StillRunning
 
 State = Literal["ok", "degraded", "down"]
@@ -153,15 +153,19 @@ def _bm25(assistant: Assistant) -> PartHealth:
 
 
 def _embedding(assistant: Assistant) -> PartHealth:
-    settings = assistant.settings.embedding
-    size = len(assistant.embed_model().get_query_embedding("готово"))
-    other = [w for w in assistant.catalog.writes() if assistant.model_identity[:10] not in w.collection]
-    detail = f"{settings.model if settings.provider != 'hash' else 'hash'}, {size} dimensions"
-    if other:
-        documents = len({write.document for write in other})
-        advice = "run `assistant ingest`: they are embedded anew"
-        return PartHealth("embedding", "degraded", f"{detail}; {documents} documents are of another model", "", advice)
-    return PartHealth("embedding", "ok", detail)
+    index = assistant.serving()
+    chosen, number = index.generation.embedding, f"generation {index.generation.number}"
+    try:
+        size = len(index.embed_model().get_query_embedding("готово"))
+    except ModelUnavailable as error:
+        return PartHealth("embedding", "degraded", f"{error}; until then words alone answer", number)
+    detail = f"{chosen.name}, {size} dimensions"
+    configured = assistant.serving.configured
+    if chosen.identity != configured.identity:
+        detail += f": what the store was made with; the settings name {configured.name}"
+        advice = "run `assistant reindex` to move to that, or set embedding.model back"
+        return PartHealth("embedding", "degraded", detail, number, advice)
+    return PartHealth("embedding", "ok", detail, number)
 
 
 def _reranker(assistant: Assistant) -> PartHealth:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class IndexReport:
     left: Findings
     repaired: bool
     findability: Findability
+    generations: Mapping[int, str]  # number → state, of all that there are; only the one that serves was looked at
 
     @property
     def is_sound(self) -> bool:
@@ -54,6 +55,7 @@ class IndexReport:
         ]
         return {
             "sound": self.is_sound,
+            "generations": [{"generation": number, "state": state} for number, state in self.generations.items()],
             "documents": self.left.documents,
             "chunks": self.left.chunks,
             "vectors": self.left.vectors,
@@ -95,7 +97,8 @@ def examine_index(
         found = left = assistant.consistency.compare(waiting=waiting)
     searchable = "keyword" not in left.counts()
     findability = asyncio.run(_look_for(assistant, sample, progress)) if searchable else Findability(0, ())
-    return IndexReport(found, left, repair, findability)
+    generations = {one.number: one.state for one in assistant.serving.generations.all()}
+    return IndexReport(found, left, repair, findability, generations)
 
 
 async def _look_for(

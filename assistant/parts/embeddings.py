@@ -64,11 +64,11 @@ def huggingface(
 
 
 @EMBEDDINGS.register("hash")
-def hashed(*, dimensions: int = 256) -> BaseEmbedding:
-    """A fake for tests: words hashed into a vector; equal words give near vectors, meaning none."""
+def hashed(*, model: str = "") -> BaseEmbedding:
+    """A fake for tests: words hashed into a vector; equal words give near vectors, meaning none. `model`: dimensions."""
     from assistant.parts.fakes import HashEmbedding
 
-    return HashEmbedding(dimensions=dimensions)
+    return HashEmbedding(dimensions=int(model)) if model.isdecimal() else HashEmbedding()
 
 
 def identity(provider: str, model: str, text_instruction: str = "") -> str:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -36,15 +47,32 @@ class AccessClassRow(Base):
     level: Mapped[int]
 
 
+class GenerationRow(Base):
+    """One making of the index: all documents by one embedding model and one set of recipes. One of them serves."""
+
+    __tablename__ = "generations"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(String(20))  # building, serving, kept, failed (to be removed), removed
+    embedding: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the settings that its model was made from
+    identity: Mapped[str] = mapped_column(String(64), default="")  # of its model; "" until the first use
+    recipes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # pipeline file → its hash, of one that is built
+    withdrawn: Mapped[list[Any]] = mapped_column(JSON, default=list)  # what was removed by hand while it is built
+    changes: Mapped[int] = mapped_column(BigInteger, default=0)  # grows with every change of its chunks
+    created_at: Mapped[datetime]
+    switched_at: Mapped[datetime | None]  # when it began to serve
+
+
 class DocumentRow(Base):
-    """One file (or one item of another source) and what became of it."""
+    """One file (or one item of another source) and what became of it; in each generation with the same id."""
 
     __tablename__ = "documents"
     __table_args__ = (
-        UniqueConstraint("pipeline", "source", "path"),
-        Index("documents_by_sha256", "pipeline", "source", "sha256"),
+        UniqueConstraint("generation", "pipeline", "source", "path"),
+        Index("documents_by_sha256", "generation", "pipeline", "source", "sha256"),
     )
 
+    generation: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     pipeline: Mapped[str] = mapped_column(String(200))
     source: Mapped[str] = mapped_column(String(1000), default="")
@@ -72,9 +100,16 @@ class ChunkRow(Base):
     """The chunk table: the text that BM25 is built from and that answers are shown from."""
 
     __tablename__ = "chunks"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["generation", "document_id"], ["documents.generation", "documents.id"], ondelete="CASCADE"
+        ),
+        Index("chunks_by_document", "generation", "document_id"),
+    )
 
+    generation: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
-    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    document_id: Mapped[str] = mapped_column(String(40))
     class_id: Mapped[int] = mapped_column(ForeignKey("access_classes.id"))
     position: Mapped[int]
     page: Mapped[str | None] = mapped_column(String(100))
@@ -104,6 +139,7 @@ class VectorWriteRow(Base):
 
     __tablename__ = "vector_writes"
 
+    generation: Mapped[int] = mapped_column(primary_key=True)
     document_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     collection: Mapped[str] = mapped_column(String(80), primary_key=True)
     version: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -111,7 +147,7 @@ class VectorWriteRow(Base):
 
 
 class CounterRow(Base):
-    """Named numbers, which BM25 compares: `chunks` grows with every change of the chunk table, `store` is random."""
+    """Named numbers of the whole database: `store` is random, and tells it from others."""
 
     __tablename__ = "counters"
 

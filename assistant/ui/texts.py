@@ -12,6 +12,7 @@ from assistant.errors import (
     InvalidQuestion,
     ModelUnavailable,
     NotFound,
+    OtherModel,
     StorageError,
 )
 from assistant.index.catalog import Passage
@@ -71,6 +72,8 @@ _RU = {
     "error.IndexNotReady": "Документы ещё не загружены. Попросите администратора выполнить `assistant ingest`.",
     "error.ChromaUnavailable": "База документов не отвечает. Попробуйте через минуту; администратору поможет `assistant doctor`.",
     "error.ModelUnavailable": "Языковая модель не отвечает. Попробуйте через минуту; администратору поможет `assistant doctor`.",
+    "error.OtherModel": "База создана другой моделью эмбеддингов, чем указана в настройках, и пока не принимает документы. "
+    "Попросите администратора выполнить `assistant reindex`.",
     "error.StorageError": "Хранилище недоступно (диск или база данных). Сообщите администратору: `assistant doctor`.",
     "error.NotFound": "Такого документа нет, или он изменился, или у вас нет права его читать.",
     "error.AssistantError": "Не получилось ответить. Попробуйте ещё раз.",
@@ -130,13 +133,23 @@ _EN = {
     "error.IndexNotReady": "No documents are loaded yet. Ask your administrator to run `assistant ingest`.",
     "error.ChromaUnavailable": "The document store does not answer. Try again in a minute; `assistant doctor` helps the administrator.",
     "error.ModelUnavailable": "The language model does not answer. Try again in a minute; `assistant doctor` helps the administrator.",
+    "error.OtherModel": "The store was made with another embedding model than the settings name, so it takes no documents now. "
+    "Ask your administrator to run `assistant reindex`.",
     "error.StorageError": "Storage is unavailable (disk or database). Please tell your administrator: `assistant doctor`.",
     "error.NotFound": "There is no such document, or it has changed, or you may not read it.",
     "error.AssistantError": "That did not work. Please try again.",
 }
 LANGUAGES = {"ru": _RU, "en": _EN}
 _RANGE = re.compile(r"\s*([a-z]+)(?:-[a-z0-9-]+)?\s*(?:;\s*q\s*=\s*([01](?:\.\d*)?)\s*)?")
-_SHOWN_ERRORS = (InvalidQuestion, IndexNotReady, ChromaUnavailable, ModelUnavailable, StorageError, NotFound)
+_SHOWN_ERRORS = (
+    InvalidQuestion,
+    IndexNotReady,
+    OtherModel,
+    ChromaUnavailable,
+    ModelUnavailable,
+    StorageError,
+    NotFound,
+)
 
 
 def texts(language: str) -> dict[str, str]:

@@ -104,6 +104,7 @@ async def api_send(request: Request, assistant: AssistantDep, user: UserDep) -> 
 async def _upload(request: Request, assistant: Assistant, user: Principal) -> Upload:
     """Take the form and store its files; each is stored or refused by itself. Raises `NotFound` for a non-admin."""
     administration = assistant.administration(user)  # before a byte of the body is taken
+    await run_in_threadpool(assistant.serving.check_model)  # a file that could not be loaded is not taken
     settings = assistant.settings
     upload = Upload()
     with UploadForm(settings.storage.path.expanduser() / "cache", settings.ingest.limits.file_mb) as form:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from assistant.assistant import Assistant
-from assistant.errors import ConfigError, PipelineError
+from assistant.errors import ConfigError, OtherModel, PipelineError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
 from assistant.web.background import in_background
@@ -89,7 +89,7 @@ def _ingest(assistant: Assistant, pipeline: str, say: Say) -> None:
     """A share that is not mounted must not take the page away from those who ask what is loaded already."""
     try:
         report = assistant.ingest(pipeline, waiting=lambda: say("Waiting for another ingest to finish …"))
-    except PipelineError as error:
+    except (PipelineError, OtherModel) as error:
         log.error("documents were not loaded", reason=str(error))
         say(f"Documents were not loaded: {error}")
         return

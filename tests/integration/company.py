@@ -180,10 +180,13 @@ def comparable(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 
 def vectors_of(assistant: Assistant) -> dict[AccessClass, dict[str, tuple[float, ...]]]:
-    """What the Chroma server holds, by access class; empty collections left out."""
-    classes = assistant.catalog.classes()
+    """What the Chroma server holds of the generation that serves, by access class; empty collections left out."""
+    index, classes = assistant.serving(), assistant.catalog.classes()
     found: dict[AccessClass, dict[str, tuple[float, ...]]] = {}
+    prefix = index.generation.collection_names(index.catalog.store_id)(0)[:-1]
     for collection in assistant.chroma.client().list_collections():
+        if not collection.name.startswith(prefix):
+            continue
         held = collection.get(include=["embeddings"])
         pairs = zip(held["ids"], held["embeddings"], strict=True)
         if part := {key: tuple(float(value) for value in vector) for key, vector in pairs}:

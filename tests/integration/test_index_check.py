@@ -82,7 +82,9 @@ def forget_a_removal(site: Site) -> None:
     size = len(store.get(limit=1, include=["embeddings"])["embeddings"][0])
     store.add(ids=["gone-1-0"], embeddings=[[1.0] * size])
     change(
-        site, "INSERT INTO vector_writes (document_id, collection, version, chunks) VALUES ('gone', ?, '1', 1)", name
+        site,
+        "INSERT INTO vector_writes (generation, document_id, collection, version, chunks) VALUES (1, 'gone', ?, '1', 1)",
+        name,
     )
 
 
@@ -191,8 +193,8 @@ def test_chunks_without_document(site: Site) -> None:
     before = snapshot(site.assistant)
     change(
         site,
-        "INSERT INTO chunks (id, document_id, class_id, position, page_kind, section, text) "
-        "VALUES ('x-1-0', 'x', 1, 0, 'page', '', 'alone')",
+        "INSERT INTO chunks (generation, id, document_id, class_id, position, page_kind, section, text) "
+        "VALUES (1, 'x-1-0', 'x', 1, 0, 'page', '', 'alone')",
     )
     repaired = examine_index(site.assistant, repair=True)
     assert repaired.found.counts() == {"chunks_without_document": 1}

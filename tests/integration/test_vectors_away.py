@@ -12,9 +12,10 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from assistant.assistant import Assistant
-from assistant.errors import ChromaUnavailable
+from assistant.errors import ChromaUnavailable, OtherModel
 from assistant.evaluation.run import _whole
 from assistant.index import search
 from assistant.operations.health import examine
@@ -85,19 +86,25 @@ def test_a_question_has_less_patience_than_an_ingest(site: Site) -> None:
     assert limits[300.0] == httpx.Timeout(300.0, connect=5.0)
 
 
-def test_vectors_of_another_model_are_missed_until_they_are_made(site: Site) -> None:
+def test_a_store_from_before_generations_whose_model_nobody_has_any_more(site: Site) -> None:
+    """Only the names of its collections tell the model. Words answer, nothing is mixed, and the right settings heal it."""
+    forget = "UPDATE generations SET identity = '', embedding = '{}'"
+    with site.assistant.users._database.transaction() as session:
+        session.execute(text(forget))
     storage = site.assistant.settings.storage.path
     other = company.settings(storage, embedding=Embedding(provider="hash", text_instruction="passage: "))
     with build(other) as assistant:
         found = company.search(assistant, QUESTION, HR)
-        assert [(notice.kind, "run `assistant ingest`" in notice.detail) for notice in found.notices] == [
-            ("keyword_only", True)
-        ]
+        assert [notice.kind for notice in found.notices] == ["keyword_only"]
         assert found.sources[0].passage.path == "hr/leave.md"
-        with pytest.raises(ChromaUnavailable, match="another model"):
+        with pytest.raises(ChromaUnavailable, match="is not on this machine"):
             _whole(found)  # an evaluation would take words alone for the configured search
-        assistant.ingest(site.pipeline)
+        with pytest.raises(OtherModel, match=r"[0-9a-f]{10} \(its name was not kept\)"):
+            assistant.ingest(site.pipeline)
+    with build(site.assistant.settings) as assistant:
         assert not _whole(company.search(assistant, QUESTION, HR)).notices
+        assert assistant.ingest(site.pipeline).unchanged == 9
+        assert assistant.serving.generations.serving().embedding.identity == assistant.model_identity
 
 
 def test_a_class_without_documents_is_not_missed(site: Site) -> None:

@@ -31,17 +31,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index": STORE,
     "ask": STORE,
     "ingest": STORE,
-    "assistant": JOURNEYS,
+    "serving": JOURNEYS,
+    "assistant": JOURNEYS | {"serving"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access"},
-    "wiring": JOURNEYS | {"assistant"},
+    "index_wiring": JOURNEYS | {"serving"},
+    "wiring": JOURNEYS | {"assistant", "serving", "index_wiring"},
     "operations": BASE | {"assistant", "index", "__init__"},
     "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},
     "ui": {"assistant", "contracts", "errors", "settings"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
+    "reindex": JOURNEYS | {"serving", "assistant", "evaluation"},
     "cli": BASE
-    | {"settings_loader", "assistant", "contracts", "wiring", "operations", "evaluation", "models", "ui", "web"},
+    | {
+        "settings_loader",
+        "assistant",
+        "contracts",
+        "wiring",
+        "operations",
+        "evaluation",
+        "models",
+        "reindex",
+        "ui",
+        "web",
+    },
     "__main__": {"cli"},
 }
 # Command line, page and HTTP see the service, events and errors, and these values that the service takes or gives.
@@ -56,6 +70,7 @@ VALUES = {
     "assistant.ingest.progress",
     "assistant.ingest.upload",
     "assistant.records.users.generate_password",
+    "assistant.serving.Index",
 }
 BANNED = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib"}  # loading them runs what a file says
 

@@ -104,7 +104,9 @@ def test_a_transaction_is_all_or_nothing(database: Database) -> None:
 def test_foreign_keys_hold(database: Database) -> None:
     def add_orphan() -> None:
         with database.transaction() as session:
-            session.add(ChunkRow(id="c", document_id="none", class_id=1, position=0, section="", text="x"))
+            session.add(
+                ChunkRow(generation=1, id="c", document_id="none", class_id=1, position=0, section="", text="x")
+            )
 
     with pytest.raises(StorageError, match="FOREIGN KEY constraint failed") as caught:
         add_orphan()

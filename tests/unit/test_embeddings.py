@@ -66,7 +66,7 @@ def test_the_whole_name_of_a_hubs_model_and_its_revision_matter(
 
 
 def test_the_fake_embedding_is_made_of_words() -> None:
-    fake = EMBEDDINGS.build("hash", dimensions=64)
+    fake = EMBEDDINGS.build("hash", model="64")
     vector, other, empty = fake.get_text_embedding_batch(["отпуск 28 дней", "28 дней отпуск", ""])
     assert len(vector) == 64
     assert math.isclose(sum(value * value for value in vector), 1.0)

@@ -1,0 +1,147 @@
+"""Generations that must not serve, that are kept, switched back to, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from assistant.access.principal import LOCAL_OPERATOR, AccessClass
+from assistant.errors import PipelineError, StorageError
+from assistant.index.generations import FAILED, KEPT, SERVING
+from assistant.reindex.build import Reindex
+from assistant.reindex.compare import figures, golden_questions
+from assistant.settings import Embedding, Index, Ingest
+from assistant.wiring import build
+from tests.integration import company
+from tests.integration.company import HR, Site, paths
+from tests.integration.reindexing import LEAVE, QUESTION, moving, other, reindex, states
+
+pytestmark = pytest.mark.server
+
+
+# --- what must not be switched to
+
+
+def test_a_source_that_is_not_there_makes_no_empty_generation(site: Site) -> None:
+    site.folder.rename(site.folder.with_name("unmounted"))
+    site.folder.mkdir()
+    with moving(site) as (assistant, run):
+        with pytest.raises(PipelineError, match=r"9 of 9 documents of company are not in the source: is it mounted\?"):
+            run.build(run.begin())
+        assert states(assistant)[1] == SERVING
+
+
+def test_documents_of_a_pipeline_that_is_not_found_are_not_lost(site: Site) -> None:
+    with build(other(site, ingest=Ingest(workers=1, pipelines=[]))) as assistant:
+        with pytest.raises(PipelineError, match="has documents of the pipeline 'company', and pipelines/company.yaml"):
+            Reindex(assistant, [], say=print).begin()
+        run = Reindex(assistant, [str(site.pipeline)], say=print)
+        index = run.begin()
+        run.build(index)
+        assert run.switch(index).documents == 9
+
+
+def test_another_configuration_begins_anew(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with moving(site) as (_, run):
+        run.build(run.begin())
+    site.rules(company.RULES, chunk_size=30)
+    with moving(site) as (assistant, run):
+        index = run.begin()
+        assert "generation 2 was begun with another configuration" in capsys.readouterr().out
+        assert (index.generation.number, index.catalog.documents(), set(states(assistant))) == (3, [], {1, 3})
+        assert not (assistant.settings.storage.path / "bm25-g2").exists()
+        run.build(index)
+    with moving(site) as (_, run):
+        again = run.begin()
+        assert "going on with generation 3" in capsys.readouterr().out
+        assert len(again.catalog.documents()) == 9
+
+
+def test_two_at_once_are_refused(site: Site) -> None:
+    with moving(site), pytest.raises(StorageError, match="another `assistant reindex` is running"), moving(site):
+        pass
+
+
+# --- kept, switched back to, removed
+
+
+def test_back_restores_the_old_one_and_gives_nobody_more(site: Site) -> None:
+    before = company.comparable(company.snapshot(site.assistant))
+    reindex(site)
+    company.write(
+        site.folder, {"notice.md": "# Общий порядок\n\nПропуск выдаёт вахта.", "hr/new.md": "# Новое\n\nСобака."}
+    )
+    (site.folder / "sales/returns.txt").unlink()
+    site.rules({"/hr/leave.md": ("hr", 2)} | company.RULES)
+    site.ingest()
+    with moving(site) as (_, run):
+        number, found = run.back()
+    assert number == 1
+    assert (found.changed, found.missing) == (["notice.md"], ["hr/new.md"])
+    assert (found.removed, found.moved) == (["sales/returns.txt"], [LEAVE])
+    assert LEAVE not in paths(site.assistant, QUESTION, HR)
+    assert "sales/returns.txt" not in paths(site.assistant, "returns receipt")
+    after = company.comparable(company.snapshot(site.assistant))
+    moved = {key: (AccessClass("hr", 2), *rest) for key, (_, *rest) in before.items() if key.endswith(LEAVE)}
+    assert after == {key: value for key, value in before.items() if not key.endswith("returns.txt")} | moved
+    report = site.ingest()
+    assert (report.added, report.updated, report.deleted) == (1, 1, 0)
+    assert states(site.assistant) == {1: SERVING, 2: KEPT}
+
+
+def test_only_so_many_are_kept(site: Site) -> None:
+    reindex(site)
+    assert states(site.assistant) == {1: KEPT, 2: SERVING}
+    reindex(site, embedding=Embedding(provider="hash", model="32"))
+    storage = site.assistant.settings.storage.path
+    assert states(site.assistant) == {2: KEPT, 3: SERVING}
+    assert sorted(path.name for path in storage.glob("bm25*")) == ["bm25-g2", "bm25-g3"]
+    names = {one.name.partition("-")[0] for one in site.assistant.chroma.client().list_collections()}
+    assert names == {"g2", "g3"}
+    with moving(site) as (assistant, run):
+        with pytest.raises(StorageError, match="generation 3 serves"):
+            run.remove(assistant.serving.generations.of(3))
+        run.remove(assistant.serving.generations.of(2))
+        assert set(assistant.serving.generations.sizes()) == {3}
+        assert not assistant.serving.make(assistant.serving.generations.of(3)).catalog.orphaned_writes()
+    company.snapshot(site.assistant)
+
+
+def test_a_removal_that_was_killed_is_finished_by_the_next_run(site: Site) -> None:
+    reindex(site)
+    site.assistant.serving.generations.give_up(1)
+    assert states(site.assistant) == {1: FAILED, 2: SERVING}
+    with moving(site, index=Index(keep_generations=0)) as (assistant, run):
+        run.begin()
+        assert set(states(assistant)) == {2, 3}
+
+
+def test_figures_of_both(site: Site, tmp_path: Path) -> None:
+    company.write(
+        tmp_path / "golden",
+        {
+            "questions.jsonl": f'{{"id": "1", "question": "{QUESTION}", "gold": ["{LEAVE}"]}}\n'
+            '{"id": "2", "question": "где это", "gold": ["not/here.md"]}'
+        },
+    )
+    with moving(site) as (assistant, run):
+        index = run.begin()
+        run.build(index)
+        for each in (assistant.serving(), index):
+            questions = golden_questions(tmp_path / "golden", each)
+            assert [question.id for question in questions] == ["1"]
+            found = asyncio.run(figures(each, questions, lambda *_: None))
+            assert (found.generation, found.ndcg, found.hit, found.by_words) == (
+                each.generation.number,
+                1.0,
+                1.0,
+                False,
+            )
+
+
+def test_the_operator_reads_all_of_the_new_one(site: Site) -> None:
+    reindex(site)
+    assert set(company.indexed(site.assistant)) == {*company.TEXTS, *company.COPIES}
+    assert paths(site.assistant, "grade nine", LOCAL_OPERATOR)[0] == "hr/managers/grades.md"
