@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from assistant.access.principal import LOCAL_OPERATOR, AccessClass
 from assistant.errors import PipelineError, StorageError
 from assistant.index.generations import FAILED, KEPT, SERVING
+from assistant.ingest.report import Failure
 from assistant.reindex.build import Reindex
 from assistant.reindex.compare import figures, golden_questions
 from assistant.settings import Embedding, Index, Ingest
@@ -31,6 +34,29 @@ def test_a_source_that_is_not_there_makes_no_empty_generation(site: Site) -> Non
         with pytest.raises(PipelineError, match=r"9 of 9 documents of company are not in the source: is it mounted\?"):
             run.build(run.begin())
         assert states(assistant)[1] == SERVING
+
+
+def test_documents_that_can_not_be_made_anew_are_named_and_too_many_are_refused(site: Site) -> None:
+    (site.folder / "notice.md").write_text("")
+    assert reindex(site).lost == [Failure("notice.md", "the file is empty")]
+    for path in company.TEXTS:
+        (site.folder / path).write_text("")
+    with pytest.raises(
+        PipelineError, match="5 of 8 documents can't be read for the new generation .*nothing was switched"
+    ):
+        reindex(site, embedding=Embedding(provider="hash", model="32"))
+    assert site.assistant.serving().generation.number == 2
+
+
+def test_a_disk_without_room_is_said_before_anything_is_built(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with moving(site) as (_, run):
+        index = run.begin()
+        with pytest.raises(
+            StorageError, match=r"needs about 0\.0 GiB, and .* has 0\.0 GiB left: make room, or use --force"
+        ):
+            run.estimate(index)
+        assert index.catalog.documents() == []
 
 
 def test_documents_of_a_pipeline_that_is_not_found_are_not_lost(site: Site) -> None:
