@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
@@ -160,14 +161,14 @@ class Catalog(WriteJournal, DocumentRecords):
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
                 rows = session.connection().execute(_PASSAGES_BY_ID, {"ids": wanted[start : start + _BATCH]})
-                found.update((row[0], _passage(*row)) for row in rows)
+                found.update((row[0], _passage(row)) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
         """All chunks of a document in reading order."""
         with self._database.transaction() as session:
             query = _PASSAGES.where(ChunkRow.document_id == document).order_by(ChunkRow.position)
-            return [_passage(*row) for row in session.execute(query)]
+            return [_passage(row) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
         """Ids of all chunks in force, in no order, and their class ids."""
@@ -238,20 +239,8 @@ _PASSAGES = (  # columns: an object of the session for each row would cost a que
 _PASSAGES_BY_ID = _PASSAGES.where(ChunkRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def _passage(
-    chunk: str,
-    document: str,
-    path: str,
-    title: str,
-    section: str,
-    page: str | None,
-    position: int,
-    text: str,
-    class_id: int,
-    page_kind: str,
-    department: str,
-    level: int,
-) -> Passage:
+def _passage(row: Sequence[Any]) -> Passage:
+    chunk, document, path, title, section, page, position, text, class_id, page_kind, department, level = row
     access_class = AccessClass(department, level)
     return Passage(chunk, document, path, title, section, page, position, text, class_id, access_class, page_kind)
 

@@ -6,7 +6,6 @@ the index before keeps its order, and a change is merged in. No step runs Python
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 DIMENSIONS, LATENT = 512, 64
 TOPICS, VOCABULARY, TOPIC_WORDS = 400, 60_000, 1_500
 WORDS_IN_CHUNK, CHUNKS_IN_DOCUMENT = 150, 10
-STOP_WORDS = {"ru": "и в на не что с по для из от или при как это".split(), "en": "the of and to in a is for or on".split()}
+STOP_WORDS = {
+    "ru": ["и", "в", "на", "не", "что", "с", "по", "для", "из", "от", "или", "при", "как", "это"],
+    "en": ["the", "of", "and", "to", "in", "a", "is", "for", "or", "on"],
+}
 SYLLABLES = {
     "ru": [first + second for first in "бвгдклмнпрст" for second in "аеиоу"],
     "en": [first + second for first in "bcdfglmnprst" for second in "aeiou"],
@@ -189,7 +192,6 @@ class MadeStore:
         self.embedding.known.update((question.text, question.vector) for question in questions)
         return questions
 
-
     def plain(self, assistant: Assistant) -> Collection:
         """The same vectors in one collection with the class as metadata, as is usual; made at first use."""
         client = assistant.chroma.client()
@@ -199,6 +201,7 @@ class MadeStore:
             plain.add(ids=ids, embeddings=vectors, metadatas=[{"class": int(one)} for one in classes])
             print(f"\r… {number * CHUNKS_IN_DOCUMENT} passages for plain Chroma", end="", file=sys.stderr, flush=True)
         return plain
+
 
 def writer_of(assistant: Assistant) -> Writer:
     writer: Writer = assistant.ingest_service._writer

@@ -43,11 +43,32 @@ from tests.load.made_store import version_of, writer_of
 
 EVERYONE = "company"
 CLASSES = [
-    *((EVERYONE, 1), (EVERYONE, 2), ("hr", 1), ("hr", 2), ("Отдел кадров", 1), ("Отдел кадров", 3), ("отдел кадров", 1)),
+    *(
+        (EVERYONE, 1),
+        (EVERYONE, 2),
+        ("hr", 1),
+        ("hr", 2),
+        ("Отдел кадров", 1),
+        ("Отдел кадров", 3),
+        ("отдел кадров", 1),
+    ),
     *(("Бухгалтерия", 1), ("Бухгалтерия", 2), ("IT & связь / 'ночь'", 1), ("sales", 1), ("закрыто", 99)),
 ]
 LATER = [(f"Новый отдел {number}", number % 2 + 1) for number in range(4)]
-WORDS = "отпуск приказ договор оклад пропуск склад vacation order contract salary server invoice".split()
+WORDS = [
+    "отпуск",
+    "приказ",
+    "договор",
+    "оклад",
+    "пропуск",
+    "склад",
+    "vacation",
+    "order",
+    "contract",
+    "salary",
+    "server",
+    "invoice",
+]
 AT_ONCE, PEOPLE, PAUSE_SECONDS = 6, 4, 0.02
 ROUND = 1_000  # questions, on a store of their own and with the next seed
 
@@ -288,7 +309,9 @@ def _person(chance: random.Random) -> Principal:
     chosen = frozenset(chance.sample(names, chance.randint(0, 4)))
     if chance.random() < 1 / 30:
         chosen = frozenset({ALL_DEPARTMENTS})
-    return Principal("x", "Somebody", roles=frozenset({"user", "admin"}), departments=chosen, level=chance.randint(0, 3))
+    return Principal(
+        "x", "Somebody", roles=frozenset({"user", "admin"}), departments=chosen, level=chance.randint(0, 3)
+    )
 
 
 def _question(chance: random.Random) -> str:
