@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, inspect, or_, select, update
 from sqlalchemy.orm import Session
@@ -172,14 +173,14 @@ class Catalog(WriteJournal, DocumentRecords):
             for start in range(0, len(wanted), _BATCH):
                 mine = {"generation": self.generation, "ids": wanted[start : start + _BATCH]}
                 rows = session.connection().execute(_PASSAGES_BY_ID, mine)
-                found.update((row[0], _passage(*tuple(row))) for row in rows)
+                found.update((row[0], _passage(row)) for row in rows)
         return found
 
     def passages_of(self, document: str) -> list[Passage]:
         """All chunks of a document in reading order."""
         with self._database.transaction() as session:
             query = _PASSAGES.where(self._chunks_of([document])).order_by(ChunkRow.position)
-            return [_passage(*tuple(row)) for row in session.execute(query)]
+            return [_passage(row) for row in session.execute(query)]
 
     def chunk_classes(self) -> tuple[list[str], list[int]]:
         """Ids of all chunks in force, in no order, and their class ids."""
@@ -270,20 +271,8 @@ _PASSAGES_BY_ID = _PASSAGES.where(
 )
 
 
-def _passage(
-    chunk: str,
-    document: str,
-    path: str,
-    title: str,
-    section: str,
-    page: str | None,
-    position: int,
-    text: str,
-    class_id: int,
-    page_kind: str,
-    department: str,
-    level: int,
-) -> Passage:
+def _passage(row: Sequence[Any]) -> Passage:
+    chunk, document, path, title, section, page, position, text, class_id, page_kind, department, level = row
     access_class = AccessClass(department, level)
     return Passage(chunk, document, path, title, section, page, position, text, class_id, access_class, page_kind)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,9 +20,8 @@ from assistant.index.terms import Term, searched, terms
 if TYPE_CHECKING:
     from assistant.index.keyword_retriever import KeywordRetriever
     from assistant.parts.chroma_http import ChromaQueries
-    from assistant.parts.vector_stores import ClassVectorStore
 
-_PARALLEL = 8  # queries to Chroma side by side: measured best at 4 to 8
+_PARALLEL = 8  # questions; each has up to eight requests under way
 _DEADLINE_SECONDS = 5.0  # words answer in milliseconds: nobody waits longer for vectors of a server that hangs
 _START_SECONDS = 45.0  # the first question of a process may have to start the server
 _REST_SECONDS = 5.0  # after a failure others go without at once instead of queueing for the same failure
@@ -55,12 +54,12 @@ class Search:
         self._keyword = keyword
         self._collection_name = collection_name
         self._glossary = glossary
-        self._stores: dict[str, ClassVectorStore] = {}
+        self._paths: dict[str, str] = {}
         self._queries: ChromaQueries | None = None
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="chroma")
         self._lock = threading.Lock()  # over what follows; never held while waiting
         self._limit = _START_SECONDS
-        self._late: set[Future[_Part]] = set()
+        self._late: set[Future[dict[str, _Part]]] = set()
         self._failed: tuple[float, str] | None = None
 
     def keyword_retriever(self) -> KeywordRetriever:
@@ -79,7 +78,7 @@ class Search:
         return self.keyword_retriever().search(searched(terms), class_ids, k)
 
     def dense(self, vector: list[float], class_ids: frozenset[int], k: int) -> Dense:
-        """The nearest chunks of every permitted collection, which are asked side by side.
+        """The nearest chunks of every permitted collection: the best `k` of each, so the best `k` of all are among them.
 
         Raises `ChromaUnavailable` at the deadline at the latest, and at once while another question's failure is new.
         """
@@ -87,7 +86,7 @@ class Search:
 
         names = {self._collection_name(number): number for number in sorted(class_ids)}
         request = request_of(vector, k)
-        parts = self._ask(names, request)
+        parts = self._ask(list(names), request)
         is_whole = True
         for again in (True, False):
             gone = {name for name, part in parts.items() if part is None}
@@ -95,23 +94,25 @@ class Search:
             if not gone or not self._catalog.has_lost_vectors([names[name] for name in gone], gone):
                 break
             if again:  # it may have been made meanwhile
-                parts |= self._ask(gone, request)
+                parts |= self._ask(list(gone), request)
             else:
                 is_whole = False
         pairs = (pair for part in parts.values() for pair in part or [])
         return Dense(dict(heapq.nlargest(k, pairs, key=lambda pair: pair[1])), is_whole)
 
-    def _ask(self, names: Collection[str], request: bytes) -> dict[str, _Part]:
+    def _ask(self, names: list[str], request: bytes) -> dict[str, _Part]:
         limit = self._checked_limit()
-        asked = {name: self._pool.submit(self._query, name, request) for name in names}
-        late = {future for future in wait(asked.values(), limit).not_done if not future.cancel()}
+        asked = self._pool.submit(self._query, names, request)
+        late = bool(wait([asked], limit).not_done)
         try:
-            if late or any(future.cancelled() for future in asked.values()):
+            if late:
                 raise ChromaUnavailable(f"the vector store gave no answer in {limit:.0f} s; see `assistant doctor`")
-            parts = {name: future.result() for name, future in asked.items()}
+            parts = asked.result()
         except ChromaUnavailable as error:
             with self._lock:
-                self._failed, self._late = (time.monotonic(), str(error)), self._late | late
+                self._failed = (time.monotonic(), str(error))
+                if late and not asked.cancel():
+                    self._late.add(asked)
             raise
         with self._lock:
             self._failed = None
@@ -136,33 +137,44 @@ class Search:
         if self._queries:
             self._queries.close()
 
-    def _query(self, name: str, request: bytes) -> _Part:
+    def _query(self, names: list[str], request: bytes) -> dict[str, _Part]:
         import httpx
-        from chromadb.errors import ChromaError, NotFoundError
+        from chromadb.errors import ChromaError
 
-        for attempt in (1, 2):
+        for is_last in (False, True):
             try:
-                return self._store(name).nearest(request)
-            except NotFoundError:
-                self._stores.pop(name, None)  # the collection was made anew, or the server was restarted elsewhere
-                if attempt == 2:
-                    return None
+                paths = {name: path for name in names if (path := self._path(name))}
+                found = self._connections().nearest(paths.values(), request) if paths else {}
             except (httpx.HTTPError, ChromaError) as error:
-                self._stores.clear()
-                if attempt == 2:
+                self._paths.clear()
+                if is_last:
                     raise ChromaUnavailable(f"the vector store failed: {error}; see `assistant doctor`") from error
-        return None
+                continue
+            stale = [name for name, path in paths.items() if found[path] is None]
+            for name in stale:  # the collection was made anew, or the server was restarted elsewhere
+                self._paths.pop(name, None)
+            if not stale or is_last:
+                return {name: found.get(paths.get(name, "")) for name in names}
+        raise AssertionError("the last attempt returns or raises")
 
-    def _store(self, name: str) -> ClassVectorStore:
+    def _connections(self) -> ChromaQueries:
         from assistant.parts.chroma_http import ChromaQueries
-        from assistant.parts.vector_stores import ClassVectorStore
 
-        client = self._chroma.client(QUESTION_SECONDS)
-        store = self._stores.get(name)
-        if store is None:
-            collection = client.get_collection(name, embedding_function=None)
-            server = collection._client
-            if self._queries is None or self._queries.server is not server:
-                self._queries = ChromaQueries(server)
-            store = self._stores[name] = ClassVectorStore.over(collection, self._queries)
-        return store
+        server = self._chroma.client(QUESTION_SECONDS)._server
+        if self._queries is None or self._queries.server is not server:
+            self._queries = ChromaQueries(server)
+        return self._queries
+
+    def _path(self, name: str) -> str | None:
+        """Where a collection is asked; None when it is not there."""
+        from chromadb.errors import NotFoundError
+
+        from assistant.parts.chroma_http import path_of
+
+        if name not in self._paths:
+            client = self._chroma.client(QUESTION_SECONDS)
+            try:
+                self._paths[name] = path_of(client.get_collection(name, embedding_function=None))
+            except NotFoundError:
+                return None
+        return self._paths.get(name)

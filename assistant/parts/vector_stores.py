@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryResult
 from llama_index.vector_stores.chroma import ChromaVectorStore
 
-from assistant.parts.chroma_http import ChromaQueries, Near, request_of
-
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-    from chromadb.api.models.Collection import Collection
     from llama_index.core.schema import BaseNode
 
 
@@ -20,33 +16,15 @@ class ClassVectorStore(ChromaVectorStore):
     """The collection of one access class and generation.
 
     Subclassed because the stock store answers with exp(-distance), which is no cosine, sends every text and all
-    metadata back at four times the CPU, and adds more nodes at once than Chroma's batch limit allows.
+    metadata back, and adds more nodes at once than Chroma's batch limit allows.
     """
-
-    _queries: ChromaQueries | None = PrivateAttr(default=None)
-    _path: str = PrivateAttr(default="")
-
-    @classmethod
-    def over(cls, collection: Collection, queries: ChromaQueries) -> ClassVectorStore:
-        """A store that shares its connections with others of the same server."""
-        store = cls(chroma_collection=collection)
-        store._queries = queries
-        return store
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Ids and cosine similarities of the nearest nodes, best first; texts are in the chunk table."""
-        assert query.query_embedding is not None
-        found = self.nearest(request_of(query.query_embedding, query.similarity_top_k))
-        return VectorStoreQueryResult(ids=[key for key, _ in found], similarities=[near for _, near in found])
-
-    def nearest(self, request: bytes) -> Near:
-        """As `query`, for a request that was made once for many collections (`request_of`)."""
-        if self._queries is None:
-            self._queries = ChromaQueries(self._collection._client)
-        if not self._path:
-            of = self._collection
-            self._path = f"/tenants/{of.tenant}/databases/{of.database}/collections/{of.id}/query"
-        return self._queries.nearest(self._path, request)
+        found = self._collection.query(
+            query_embeddings=[query.query_embedding], n_results=query.similarity_top_k, include=["distances"]
+        )
+        return VectorStoreQueryResult(ids=found["ids"][0], similarities=[1.0 - far for far in found["distances"][0]])
 
     def add(self, nodes: list[BaseNode], **add_kwargs: Any) -> list[str]:
         """Add nodes that have embeddings, in batches; ids that are already there stay as they are."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -37,6 +38,8 @@ def frozen(assistant: Assistant) -> Iterator[None]:
     assert running
     os.kill(running.pid, signal.SIGSTOP)
     try:
+        while psutil.Process(running.pid).status() != psutil.STATUS_STOPPED:  # a busy machine takes its time
+            time.sleep(0.01)
         yield
     finally:
         os.kill(running.pid, signal.SIGCONT)
