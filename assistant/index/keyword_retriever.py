@@ -140,13 +140,6 @@ class KeywordRetriever(BM25Retriever):
         raise PermissionError("ask with the access classes of a principal: KeywordRetriever.search")
 
 
-def _contains(having: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the rows are in `having`, which is sorted and not empty."""
-    places = np.minimum(np.searchsorted(having, rows), len(having) - 1)
-    found: NDArray[np.bool_] = having[places] == rows
-    return found
-
-
 def index_words(corpus: Iterable[list[str]]) -> bm25s.BM25:
     """A BM25 index (Lucene's variant, k1 1.5, b 0.75) over lists of words, by the library itself."""
     bm25 = bm25s.BM25()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assistant.access.principal import AccessClass
@@ -198,3 +201,66 @@ def test_an_index_of_another_versions_words_is_built_anew(tmp_path: Path, monkey
     assert index.refresh()
     assert found(index, "zebra") == ["d-zebra"]
     assert not index.refresh()
+
+
+def test_many_changes_leave_the_index_that_is_made_anew(tmp_path: Path) -> None:
+    """Documents come, change and go; words come with them and are forgotten."""
+    chance, catalog = random.Random(11), filled(tmp_path, "zebra")
+    index = KeywordIndex(tmp_path / "bm25", catalog)
+    vocabulary = [f"word{number}" for number in range(60)]
+    for step in range(12):
+        rows = []
+        for document in chance.sample("abcdefghijkl", 3):
+            texts = [" ".join(chance.choices(vocabulary[step : step + 30], k=9)) for _ in range(chance.randint(1, 4))]
+            row = DocumentRow(id=document, pipeline="p", source="", path=document, status="indexed", class_id=1)
+            row.chunks = len(texts)
+            known = {one.id: one for one in catalog.documents()}
+            chunks = [
+                _chunk(document, place, text, 1, f"{document}-{step}-{place}") for place, text in enumerate(texts)
+            ]
+            rows.append((known.get(document, row), chunks))
+        catalog.commit_versions(rows)
+        catalog.forget(chance.sample("abcdefghijkl", 2))
+        assert index.refresh()
+        ours = index.current()
+        assert ours is not None
+        texts = list(catalog.indexed_texts([key.decode() for key in ours.chunks]))
+        names = {number: word for word, number in ours.bm25.vocab_dict.items()}
+        kept = [[names[number] for number in part] for part in np.split(ours._tokens, ours._offsets[1:-1])]
+        assert kept == [words(text) for text in texts], "the words of each passage, in their order"
+        library = keyword_retriever.index_words([words(text) for text in texts])
+        assert set(ours.bm25.vocab_dict) - {""} == {word for text in texts for word in words(text)}
+        for word in vocabulary:
+            asked = library.get_tokens_ids(words(word))
+            scores = library.get_scores_from_ids(asked) if asked else [0] * len(texts)
+            assert ours.scores(words(word), frozenset({1})) == pytest.approx(scores, abs=1e-6)
+
+
+def test_coverage_is_the_share_of_the_questions_words_by_rarity(tmp_path: Path) -> None:
+    catalog = filled(tmp_path, "zebra")
+    row = DocumentRow(id="e", pipeline="p", source="", path="e.md", status="indexed", class_id=1, chunks=3)
+    texts = ("gnu and zebra, gnu", "okapi", "zebra")
+    catalog.commit_versions([(row, [_chunk("e", place, text, 1) for place, text in enumerate(texts)])])
+    index = KeywordIndex(tmp_path / "bm25", catalog)
+    index.refresh()
+    ours = index.current()
+    assert ours is not None
+    rarity = ours.rarity(["gnu", "zebra", "lion"])
+    total = sum(rarity.values())
+    gone = replace(catalog.passages(["e-2"])["e-2"], chunk="zzz")  # as one that this index does not have yet
+    passages = catalog.passages(["e-2", "nothing", "e-0", "e-1"]) | {"zzz": gone}
+
+    def covered(question: str) -> dict[str, float]:
+        asked = terms(question, ours.vocabulary(frozenset({1})), Glossary())
+        return {key: one.coverage for key, one in ours.evidence(asked, passages).items()}
+
+    assert covered("Zebra, gnu or lion?") == pytest.approx(
+        {
+            "e-2": rarity["zebra"] / total,
+            "zzz": rarity["zebra"] / total,
+            "e-0": (rarity["gnu"] + rarity["zebra"]) / total,
+            "e-1": 0.0,
+        }
+    )
+    assert covered("lion") == covered("") == dict.fromkeys(passages, 0.0)
+    assert ours.evidence([], {}) == {}
