@@ -26,4 +26,6 @@ def distinct(found: Sequence[Source], limit: int, *, kept: Container[str] = ()) 
 
 
 def _nearly_same(one: frozenset[str], other: frozenset[str]) -> bool:
-    return len(one & other) >= _SAME * len(one | other) > 0
+    """Not when a number differs: 700 roubles are not 1500."""
+    is_alike = len(one & other) >= _SAME * len(one | other) > 0
+    return is_alike and not any(letter.isdigit() for word in one ^ other for letter in word)

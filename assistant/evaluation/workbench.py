@@ -165,7 +165,7 @@ class Workbench:
     def write_settings(self, retrieval: Retrieval) -> tuple[Path, str]:
         """configs/default.yaml with these weights in a temporary file, and the difference."""
         original, weights = resources.require("configs/default.yaml", "the profile"), retrieval.weights
-        shown = f"weights: {{bm25: {weights.bm25:g}, vector: {weights.vector:g}}}"
+        shown = f"weights: {{{', '.join(f'{name}: {value:g}' for name, value in weights)}}}"
         text = re.sub(r"weights: *\{[^}]*\}", shown, original.read_text("utf-8"))
         return _written(original, text, self.scratch / "proposed-settings.yaml")
 

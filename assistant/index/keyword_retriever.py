@@ -44,7 +44,7 @@ class KeywordRetriever(BM25Retriever):
         version: int,
     ) -> None:
         super().__init__(existing_bm25=bm25, similarity_top_k=1, callback_manager=CallbackManager([]))
-        self._spellings: dict[str, list[str]] = {}
+        self._spellings = by_letter(bm25.vocab_dict)
         self._tokens = tokens
         self._offsets = offsets
         self.chunks = chunks
@@ -79,7 +79,7 @@ class KeywordRetriever(BM25Retriever):
             count=self._having,
             rarity_of=self._rarity,
             is_visible=lambda word: bool(mask[self._postings(word)].any()),
-            by_letter=self._by_letter,
+            by_letter=self._spellings,
         )
 
     def evidence(self, terms: Sequence[Term], passages: Mapping[str, Passage]) -> dict[str, Evidence]:
@@ -111,12 +111,6 @@ class KeywordRetriever(BM25Retriever):
         start, end = self.bm25.scores["indptr"][number : number + 2]
         postings: NDArray[np.integer] = self.bm25.scores["indices"][start:end]
         return postings
-
-    def _by_letter(self) -> dict[str, list[str]]:
-        """Made at the first unknown word, once."""
-        if not self._spellings:
-            self._spellings = by_letter(self.bm25.vocab_dict)
-        return self._spellings
 
     def _rarity(self, having: int) -> float:
         return math.log(1 + (len(self.chunks) - having + 0.5) / (having + 0.5))

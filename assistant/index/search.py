@@ -171,10 +171,12 @@ class Search:
 
         from assistant.parts.chroma_http import path_of
 
-        if name not in self._paths:
-            client = self._chroma.client(QUESTION_SECONDS)
-            try:
-                self._paths[name] = path_of(client.get_collection(name, embedding_function=None))
-            except NotFoundError:
-                return None
-        return self._paths.get(name)
+        if known := self._paths.get(name):
+            return known
+        client = self._chroma.client(QUESTION_SECONDS)
+        try:
+            found = path_of(client.get_collection(name, embedding_function=None))
+        except NotFoundError:
+            return None
+        self._paths[name] = found
+        return found

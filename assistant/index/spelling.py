@@ -23,7 +23,7 @@ _ENGLISH = str.maketrans({**_SOUNDS, "ж": "j", "к": "c"})
 _LETTERS = {sound: letter for letter, sound in _SOUNDS.items() if sound} | {"y": "и", "j": "й", "x": "кс", "w": "в"}
 _BY_SOUND = re.compile("|".join(sorted(_LETTERS, key=len, reverse=True)))
 _SHORTEST, _LONG = 5, 9  # letters; a shorter unknown word has too many neighbours
-_NEIGHBOURS = 50
+_LONGEST = 40  # letters; a longer one is no word that was mistyped
 _TYPO_CERTAINTY = 0.5
 
 
@@ -36,23 +36,25 @@ class Vocabulary:
     count: Callable[[str], int]  # passages of the whole index that have a word
     rarity_of: Callable[[int], float]  # inverse document frequency of such a count
     is_visible: Callable[[str], bool]
-    by_letter: Callable[[], Mapping[str, list[str]]]  # words by their first letter
+    by_letter: Mapping[str, list[str]]  # words by their first letter
 
     def __contains__(self, word: object) -> bool:
         return word in self.numbers and self.is_visible(str(word))
 
     def rarity(self, found: Words) -> float:
-        """Inverse document frequency of the rarest of those words; the highest there is for none."""
-        return max((self.rarity_of(self.count(word)) for word in found), default=self.rarity_of(0))
+        """Inverse document frequency of the rarest of those words; of a word that is none to the asker the highest."""
+        return max(
+            (self.rarity_of(self.count(word) if word in self else 0) for word in found), default=self.rarity_of(0)
+        )
 
     def nearest(self, word: str) -> str | None:
         """The most frequent word with the same first letter one edit away, or two for a long one."""
         from rapidfuzz.distance import OSA
         from rapidfuzz.process import extract
 
-        near = self.by_letter().get(word[0], [])
+        near = self.by_letter.get(word[0], [])
         allowed = 1 if len(word) < _LONG else 2
-        close = extract(word, near, scorer=OSA.distance, score_cutoff=allowed, limit=_NEIGHBOURS)
+        close = extract(word, near, scorer=OSA.distance, score_cutoff=allowed, limit=None)
         known = ((distance, -self.count(found), found) for found, distance, _ in close if self.is_visible(found))
         best = min(known, default=None)
         return best[2] if best else None
@@ -89,7 +91,8 @@ def repaired(question: str, vocabulary: Vocabulary) -> dict[str, Reading]:
             continue
         for raw in RAW_WORD.findall(typed):
             own = words(raw)
-            if len(own) == 1 and own[0] in unknown and raw.isalpha() and (reading := _reading(raw, own[0], vocabulary)):
+            is_word = len(own) == 1 and own[0] in unknown and raw.isalpha() and len(raw) <= _LONGEST
+            if is_word and (reading := _reading(raw, own[0], vocabulary)):
                 found[own[0]] = reading
     return found
 

@@ -72,10 +72,12 @@ def read_as(terms: Iterable[Term]) -> str:
 
 def meant(question: str, terms: Iterable[Term]) -> str:
     """The question as it was read, for the embedding model; typing errors are left to its subwords."""
-    for reading in (term.reading for term in terms if term.reading.words != (term.word,)):
-        if reading.certainty == 1.0:
-            question = re.sub(re.escape(reading.typed), reading.shown, question, flags=re.IGNORECASE)
-    return question
+    changed = (term.reading for term in terms if term.reading.words != (term.word,))
+    shown = {reading.typed: reading.shown for reading in changed if reading.certainty == 1.0}
+    if not shown:
+        return question
+    typed = "|".join(map(re.escape, sorted(shown, key=len, reverse=True)))
+    return re.sub(rf"(?<!\w)(?:{typed})(?!\w)", lambda found: shown[found[0]], folded(question))
 
 
 def _compounds(question: str, vocabulary: Vocabulary) -> dict[str, list[Words]]:

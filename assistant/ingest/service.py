@@ -97,11 +97,16 @@ class IngestService:
                 pipeline.compile()
             if not dry_run:
                 new_row = NewRows(self._catalog, pipeline.name, source, ids or {})
-                with report.stage("store"):
-                    self._relabel(plan)
-                    self._withdraw(plan, new_row, report)
-                    for row, _ in plan.moved:
-                        self._writer.settle(row)
+                try:
+                    with report.stage("store"):
+                        self._relabel(plan)
+                        self._withdraw(plan, new_row, report)
+                        for row, _ in plan.moved:
+                            self._writer.settle(row)
+                finally:  # the words of what somebody may not read any more are none to him from now on
+                    if plan.moved or plan.deleted or plan.refused:
+                        with report.stage("keyword"):
+                            self._keyword.refresh()
                 try:
                     self._load(pipeline, plan.work, new_row, report, progress)
                 finally:  # what was done until something failed is found by its words too
@@ -117,8 +122,10 @@ class IngestService:
         with self._lock(None):
             rows = [self._catalog.document(document) for document in documents]
             self._removed(rows)
-            chunks = self._writer.remove([row.id for row in rows])
-            self._keyword.refresh()
+            try:
+                chunks = self._writer.remove([row.id for row in rows])
+            finally:  # also when the vector store is away: the passages are gone
+                self._keyword.refresh()
             mark(self._catalog)
             return chunks
 

@@ -155,9 +155,12 @@ def _read(status: int, content: bytes) -> Near | None:
         return None
     if status != http.HTTPStatus.OK:
         raise InternalError(f"HTTP {status}: {content[:200].decode(errors='replace')}")
-    found = orjson.loads(content)
-    return [(key, 1.0 - far) for key, far in zip(found["ids"][0], found["distances"][0], strict=True)]
+    try:
+        found = orjson.loads(content)
+        return [(key, 1.0 - far) for key, far in zip(found["ids"][0], found["distances"][0], strict=True)]
+    except (ValueError, LookupError, TypeError) as error:  # a proxy's page, say
+        raise InternalError(f"no answer of Chroma's: {content[:200].decode(errors='replace')}") from error
 
 
 def _is_proxied(scheme: str, host: str) -> bool:
-    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+    return bool({scheme, "all"} & urllib.request.getproxies().keys()) and not urllib.request.proxy_bypass(host)

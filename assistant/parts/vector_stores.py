@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryResult
 from llama_index.vector_stores.chroma import ChromaVectorStore
 
 if TYPE_CHECKING:
@@ -15,16 +14,9 @@ if TYPE_CHECKING:
 class ClassVectorStore(ChromaVectorStore):
     """The collection of one access class and generation.
 
-    Subclassed because the stock store answers with exp(-distance), which is no cosine, sends every text and all
-    metadata back, and adds more nodes at once than Chroma's batch limit allows.
+    Subclassed because the stock store keeps every text and all metadata a second time, and adds more nodes at once than
+    Chroma's batch limit allows. Questions do not come by it (chroma_http.py).
     """
-
-    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """Ids and cosine similarities of the nearest nodes, best first; texts are in the chunk table."""
-        found = self._collection.query(
-            query_embeddings=[query.query_embedding], n_results=query.similarity_top_k, include=["distances"]
-        )
-        return VectorStoreQueryResult(ids=found["ids"][0], similarities=[1.0 - far for far in found["distances"][0]])
 
     def add(self, nodes: list[BaseNode], **add_kwargs: Any) -> list[str]:
         """Add nodes that have embeddings, in batches; ids that are already there stay as they are."""

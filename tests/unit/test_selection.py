@@ -31,6 +31,11 @@ def test_a_copy_makes_room_for_the_next() -> None:
     assert [one.passage.document for one in distinct(found, 2)] == ["a", "c"]
 
 
+def test_another_number_is_another_thing() -> None:
+    found = [source("a", f"{TEXT}, 700 рублей"), source("b", f"{TEXT}, 1500 рублей")]
+    assert distinct(found, 2) == found
+
+
 def test_likeness_is_no_sameness() -> None:
     found = [source("a", TEXT), source("b", f"{TEXT}. Премия выплачивается ежеквартально")]
     assert distinct(found, 2) == found

@@ -34,7 +34,7 @@ def rarity_of(count: int) -> float:
 def vocabulary(is_visible: Callable[[str], bool] = lambda _word: True) -> Vocabulary:
     numbers = {word: number for number, word in enumerate(COUNTS)}
     spellings = by_letter(COUNTS)
-    return Vocabulary(numbers, lambda word: COUNTS[word], rarity_of, is_visible, lambda: spellings)
+    return Vocabulary(numbers, lambda word: COUNTS[word], rarity_of, is_visible, spellings)
 
 
 def asked(question: str, *groups: Sequence[str], visible: Vocabulary | None = None) -> list[str]:
@@ -79,13 +79,31 @@ def test_what_was_read_otherwise_is_said() -> None:
 
 def test_the_embedding_model_reads_what_was_meant() -> None:
     question = "Как получить Мзт и комадировку?"
-    assert meant(question, terms(question, vocabulary(), Glossary())) == "Как получить vpn и комадировку?"
+    assert meant(question, terms(question, vocabulary(), Glossary())) == "как получить vpn и комадировку?"
+    untouched = "Отпуск и ёлка"
+    assert meant(untouched, terms(untouched, vocabulary(), Glossary())) == untouched
+    both = "otpusk otpuska"  # one is the beginning of the other
+    assert meant(both, terms(both, vocabulary(), Glossary())) == "отпуск отпуска"
 
 
 def test_words_of_passages_that_the_asker_may_not_read_are_no_readings() -> None:
     secret = words("командировка")[0]
     assert asked("комадировка", visible=vocabulary(lambda word: word != secret)) == words("комадировка")
     assert asked("мзт", visible=vocabulary(lambda word: word != "vpn")) == words("мзт")
+
+
+def test_a_word_of_forbidden_passages_is_as_rare_as_one_of_none() -> None:
+    secret = words("командировка")[0]
+    hidden = vocabulary(lambda word: word != secret)
+    (found,) = terms("командировка", hidden, Glossary())
+    assert found.rarity == rarity_of(0)
+    (free,) = terms("командировка", vocabulary(), Glossary())
+    assert free.rarity < found.rarity
+
+
+def test_a_word_of_a_thousand_letters_is_not_taken_apart() -> None:
+    long = "ответасервера" * 80
+    assert asked(long) == words(long)
 
 
 def test_synonyms_are_searched_too_and_either_phrase_is_enough() -> None:
