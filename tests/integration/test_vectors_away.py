@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from assistant.assistant import Assistant
 from assistant.errors import ChromaUnavailable, OtherModel
-from assistant.evaluation.run import _whole
+from assistant.evaluation.asking import _refuse_partial
 from assistant.index import search
 from assistant.operations.health import examine
 from assistant.settings import Embedding
@@ -101,11 +101,11 @@ def test_a_store_from_before_generations_whose_model_nobody_has_any_more(site: S
         assert [notice.kind for notice in found.notices] == ["keyword_only"]
         assert found.sources[0].passage.path == "hr/leave.md"
         with pytest.raises(ChromaUnavailable, match="is not on this machine"):
-            _whole(found)  # an evaluation would take words alone for the configured search
+            _refuse_partial(found.notices)  # an evaluation would take words alone for the configured search
         with pytest.raises(OtherModel, match=r"[0-9a-f]{10} \(its name was not kept\)"):
             assistant.ingest(site.pipeline)
     with build(site.assistant.settings) as assistant:
-        assert not _whole(company.search(assistant, QUESTION, HR)).notices
+        assert not company.search(assistant, QUESTION, HR).notices
         assert assistant.ingest(site.pipeline).unchanged == 9
         assert assistant.serving.generations.serving().embedding.identity == assistant.model_identity
 
