@@ -97,17 +97,14 @@ class Retriever:
         )
         start = perf_counter()
         found, notices = ranked(candidates, self._settings, method), candidates.notices
-        timings["fuse"] += _ms(start)
+        timings["fuse"] = _ms(start)
         if method == "reranked":
             start = perf_counter()
             found, unranked = await self.reranking.rerank(question, found)
             notices += unranked
             timings["rerank"] = _ms(start)
         start = perf_counter()
-        found = in_force_first(found, candidates.later)
-        chosen = distinct(found, top_n, kept=candidates.later) if is_for_answer else found[:top_n]
-        dated = await asyncio.to_thread(with_standing, chosen, self._catalog, candidates.later)
-        best = tuple(replace(source, n=number) for number, source in enumerate(dated, start=1))
+        best = await asyncio.to_thread(self._best, found, candidates.later, top_n, differing=is_for_answer)
         timings["editions"] = _ms(start)
         covered = max((candidates.evidence[source.passage.chunk].coverage for source in best), default=0.0)
         similarity = max((source.scores.vector for source in best if source.scores.vector is not None), default=0.0)
@@ -126,25 +123,16 @@ class Retriever:
     ) -> Candidates:
         """What a ranking starts from: up to `k` passages of each search that the principal may read."""
         timings = {} if timings is None else timings
-        classes = await asyncio.to_thread(self._catalog.classes)
-        permitted = self._policy.permitted(principal, classes)
-        terms = await asyncio.to_thread(self._search.terms, question, permitted)
+        permitted, terms = await asyncio.to_thread(self._asked, question, principal)
         question = meant(question, terms)
         k = k or self._settings.candidates
         bm25, vector, notices = await self._both(question, terms, permitted, k, timings)
-        start = perf_counter()
-        passages = await asyncio.to_thread(self._readable, principal, {**bm25, **vector})
-        documents = {passage.document for passage in passages.values()}
-        later = await asyncio.to_thread(readable_successors, self._catalog, self._policy, principal, documents)
-        timings["check"] = _ms(start)
-        start = perf_counter()
-        evidence = await asyncio.to_thread(self._search.keyword_retriever().evidence, terms, passages)
-        foreign = _foreign(question, passages)
-        timings["fuse"] = _ms(start)
         if other := read_as(terms):
             notices += (Notice("read_as", other),)
-        # Before anything is weighed: what is best or worst among the forbidden must not move the others.
-        return Candidates(_only(passages, bm25), _only(passages, vector), passages, evidence, foreign, later, notices)
+        start = perf_counter()
+        found = await asyncio.to_thread(self._weighed, question, principal, terms, bm25, vector)
+        timings["check"] = _ms(start)
+        return replace(found, notices=notices)
 
     def checked(self, question: str) -> str:
         """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
@@ -174,23 +162,24 @@ class Retriever:
     ) -> tuple[dict[str, float], dict[str, float], tuple[Notice, ...]]:
         """Sparse and dense side by side; without the vector store words alone must do, and it is said."""
 
-        async def sparse() -> dict[str, float]:
+        def sparse() -> dict[str, float]:
             start = perf_counter()
-            found = await asyncio.to_thread(self._search.sparse, terms, permitted, k)
+            found = self._search.sparse(terms, permitted, k)
             timings["sparse"] = _ms(start)
             return found
 
-        async def dense() -> Dense:
+        def dense() -> Dense:
             start = perf_counter()
-            vector = await asyncio.to_thread(self._embed_model().get_query_embedding, question)
+            vector = self._embed_model().get_query_embedding(question)
             timings["embed"] = _ms(start)
             start = perf_counter()
-            near = await asyncio.to_thread(self._search.dense, vector, permitted, k)  # it has a deadline of its own
+            near = self._search.dense(vector, permitted, k)  # it has a deadline of its own
             timings["dense"] = _ms(start)
             return near
 
-        await asyncio.to_thread(_import_llama_index)
-        by_words, by_vector = await asyncio.gather(sparse(), dense(), return_exceptions=True)
+        by_words, by_vector = await asyncio.gather(
+            asyncio.to_thread(sparse), asyncio.to_thread(dense), return_exceptions=True
+        )
         if isinstance(by_words, BaseException):
             raise by_words
         if isinstance(by_vector, ChromaUnavailable | ModelUnavailable):
@@ -200,10 +189,36 @@ class Retriever:
         notices = () if by_vector.is_whole else (Notice("keyword_only", _NOT_WHOLE),)
         return by_words, by_vector.found, notices
 
-    def _readable(self, principal: Principal, ids: Mapping[str, float]) -> dict[str, Passage]:
-        """The passages of those ids that are in force and that the principal may read."""
-        found = self._catalog.passages(ids)
-        return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
+    def _asked(self, question: str, principal: Principal) -> tuple[frozenset[int], tuple[Term, ...]]:
+        """The classes that the principal may read, and what the question names in their words."""
+        _import_llama_index()
+        permitted = self._policy.permitted(principal, self._catalog.classes())
+        return permitted, self._search.terms(question, permitted)
+
+    def _weighed(
+        self,
+        question: str,
+        principal: Principal,
+        terms: Sequence[Term],
+        bm25: Mapping[str, float],
+        vector: Mapping[str, float],
+    ) -> Candidates:
+        """What is in force and may be read, and what speaks for it."""
+        found = self._catalog.passages({**bm25, **vector})
+        passages = {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
+        documents = {passage.document for passage in passages.values()}
+        later = readable_successors(self._catalog, self._policy, principal, documents)
+        evidence = self._search.keyword_retriever().evidence(terms, passages)
+        foreign = _foreign(question, passages)
+        # Before anything is weighed: what is best or worst among the forbidden must not move the others.
+        return Candidates(_only(passages, bm25), _only(passages, vector), passages, evidence, foreign, later)
+
+    def _best(self, found: list[Source], later: Later, limit: int, *, differing: bool) -> tuple[Source, ...]:
+        """The first ones, editions in force before those that they replace, numbered, with their dates."""
+        ordered = in_force_first(found, later)
+        chosen = distinct(ordered, limit, kept=later) if differing else ordered[:limit]
+        dated = with_standing(chosen, self._catalog, later)
+        return tuple(replace(source, n=number) for number, source in enumerate(dated, start=1))
 
     def _is_enough(self, coverage: float, similarity: float) -> bool:
         """Words and meaning add up: a little of both is enough, as is one of them alone at its threshold.
