@@ -122,6 +122,13 @@ class Consistency(GenerationScope):
                 self._repair(before)
             return before, self._compare() if before.counts() else before
 
+    def renew_words(self, *, waiting: Callable[[], None] | None = None) -> bool:
+        """Build the word index anew if it has a `problem`; True if it was built. Raises `IndexSwitched`, `StorageError`."""
+        if not self._keyword.problem():
+            return False
+        with self._lock(waiting):
+            return self._keyword.refresh()
+
     # --- comparing
 
     def _compare(self) -> Findings:
@@ -203,8 +210,9 @@ class Consistency(GenerationScope):
             return str(error)
         if index is None:
             return "there is no word index" if expected else ""
-        if index.store != self._catalog.store_id():
-            return "the word index is of another database"
+        is_other = index.store != self._catalog.store_id()
+        if problem := "the word index is of another database" if is_other else self._keyword.problem():
+            return problem
         held = dict(zip((key.decode() for key in index.chunks), map(int, index.classes), strict=True))
         if held != expected:
             same = sum(expected.get(key) == number for key, number in held.items())

@@ -82,6 +82,18 @@ class KeywordIndex:
             self._remove_old(kept)
         return True
 
+    def problem(self) -> str:
+        """Why it must be built anew even if no passage changed: after an upgrade, a changed setting or damage; or ""."""
+        name = self._current_name()
+        if name is None:
+            return ""
+        made_with = self._sizes(name)
+        if made_with and made_with.get(_RULES) != rules():
+            return "the word index was cut into words by another version of the assistant"
+        if made_with and made_with.get(_PARAMETERS) != [self._k1, self._b]:
+            return "the word index was made with other retrieval.bm25_k1 or bm25_b"
+        return "" if self._is_whole(name) else "the word index is not whole"
+
     def _build(self, folder: Path, previous: Path | None) -> None:
         from assistant.index.keyword_build import build
 

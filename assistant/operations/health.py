@@ -144,6 +144,9 @@ def _bm25(assistant: Assistant) -> PartHealth:
     detail = f"{len(index.chunks)} passages"
     if index.store != assistant.catalog.store_id():
         return PartHealth("bm25", "degraded", f"{detail} of another database", advice="run `assistant ingest`")
+    if problem := assistant.keyword.problem():
+        advice = "start the server again, or run `assistant ingest`"
+        return PartHealth("bm25", "degraded", f"{detail}; {problem}", str(index.version), advice)
     if behind:
         advice = "an ingest is running, or was killed: run `assistant ingest`"
         return PartHealth(

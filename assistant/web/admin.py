@@ -54,7 +54,7 @@ async def send(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
 @router.post("/admin/documents/load", include_in_schema=False)
 async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
     """Load what is new or changed, from all configured sources."""
-    assistant.administration(user)
+    await run_in_threadpool(assistant.administration, user)
     for source in assistant.settings.ingest.pipelines:
         _loading(request).ask_for(source)
     return RedirectResponse("/admin/documents", 303)
@@ -63,7 +63,7 @@ async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
 @router.get("/admin/documents/follow.js", include_in_schema=False)
 async def follow(assistant: AssistantDep, user: UserDep) -> Response:
     """The script of the page with the form while documents are loaded."""
-    assistant.administration(user)
+    await run_in_threadpool(assistant.administration, user)
     return FileResponse(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
@@ -103,7 +103,7 @@ async def api_send(request: Request, assistant: AssistantDep, user: UserDep) -> 
 
 async def _upload(request: Request, assistant: Assistant, user: Principal) -> Upload:
     """Take the form and store its files; each is stored or refused by itself. Raises `NotFound` for a non-admin."""
-    administration = assistant.administration(user)  # before a byte of the body is taken
+    administration = await run_in_threadpool(assistant.administration, user)  # before a byte of the body is taken
     await run_in_threadpool(assistant.serving.check_model)  # a file that could not be loaded is not taken
     settings = assistant.settings
     upload = Upload()

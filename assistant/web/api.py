@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from assistant.access.principal import Principal
 from assistant.ask.events import Event, Finished, Notice, Sources, Step, Token
@@ -48,7 +49,8 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
 @router.post("/ask", response_class=StreamingResponse)
 async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
     """Server-sent events: step, notice, sources, token …, finished; or error."""
-    assistant.retriever.checked(body.question)
+    index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
+    index.retriever.checked(body.question)
     events = _events(assistant, body.question, user, page_language(request.headers.get("accept-language")))
     return StreamingResponse(events, media_type="text/event-stream", headers=_UNBUFFERED)
 

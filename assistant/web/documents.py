@@ -28,7 +28,7 @@ _INLINE = {".pdf": "application/pdf"}  # a text file may be in any encoding, and
 async def show(request: Request, document: str, assistant: AssistantDep, user: UserDep, chunk: str = "") -> Response:
     """The document as text, around the passage `chunk`, which is marked."""
     view, passages = await run_in_threadpool(assistant.document, document, user)
-    standing = await run_in_threadpool(assistant.retriever.standing, document, user)
+    standing = await run_in_threadpool(lambda: assistant.retriever.standing(document, user))
     language = page_language(request.headers.get("accept-language"))
     marked = next((number for number, passage in enumerate(passages) if passage.chunk == chunk), None)
     start = max(0, (marked or 0) - _AROUND)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from assistant.assistant import Assistant
-from assistant.errors import ConfigError, OtherModel, PipelineError
+from assistant.errors import ConfigError, IndexSwitched, OtherModel, PipelineError, StorageError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
 from assistant.web.background import in_background
@@ -74,6 +74,7 @@ def _end_start(_number: int, _frame: FrameType | None) -> None:
 def _prepare(assistant: Assistant, ingest: bool, say: Say, be_ready: Callable[[], None]) -> None:
     """Warm models and indexes, then load new documents if asked to; ready as soon as there is something to search."""
     try:
+        _renew_words(assistant, say, be_ready)
         assistant.warm_up()
     finally:
         gc.freeze()
@@ -83,6 +84,26 @@ def _prepare(assistant: Assistant, ingest: bool, say: Say, be_ready: Callable[[]
     for pipeline in assistant.settings.ingest.pipelines if ingest else []:
         _ingest(assistant, pipeline, say)
     be_ready()
+
+
+def _renew_words(assistant: Assistant, say: Say, be_ready: Callable[[], None]) -> None:
+    """An upgrade may cut words otherwise: questions would not match what an older version cut.
+
+    Whatever the embedding model is. While somebody else's ingest runs, the index answers as it is, and health says so.
+    """
+
+    def waiting() -> None:
+        say("The word index has to be made anew: waiting for another ingest to finish …")
+        be_ready()
+
+    try:
+        if assistant.consistency.renew_words(waiting=waiting):
+            say("The word index was made anew: another version of the assistant or other settings had made it")
+    except IndexSwitched:
+        _renew_words(assistant, say, be_ready)
+    except StorageError as error:
+        log.error("the word index was not renewed", reason=str(error))
+        say(f"The word index is of another version, and was not made anew: {error}")
 
 
 def _ingest(assistant: Assistant, pipeline: str, say: Say) -> None:

@@ -72,6 +72,13 @@ def swap_classes_in_the_word_index(site: Site) -> None:
     np.save(file, np.load(file)[::-1].copy())
 
 
+def age_the_word_index(site: Site) -> None:
+    """As an older version made it."""
+    folder = site.pipeline.parent / "storage" / "bm25"
+    file = folder / (folder / "CURRENT").read_text() / "sizes.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "rules": "of an older version"}))
+
+
 def lose_the_word_index(site: Site) -> None:
     shutil.rmtree(site.pipeline.parent / "storage" / "bm25")
 
@@ -103,6 +110,7 @@ DAMAGES: dict[str, tuple[Callable[[Site], None], set[str]]] = {
     "vectors misplaced": (misplace_vectors, {"vectors_missing", "vectors_misplaced"}),
     "word index cut": (cut_the_word_index, {"keyword"}),
     "word index of other classes": (swap_classes_in_the_word_index, {"keyword"}),
+    "word index of an older version": (age_the_word_index, {"keyword"}),
     "word index lost": (lose_the_word_index, {"keyword"}),
     "removal killed": (forget_a_removal, {"writes_orphaned", "vectors_surplus"}),
     "journal lost": (lose_the_journal, {"writes_not_noted"}),

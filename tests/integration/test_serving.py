@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import httpx
 import psutil
 import pytest
 
+from assistant.operations.health import examine
+from assistant.wiring import build
 from tests.integration import company
 from tests.servers.assistant_process import AssistantProcess
 
@@ -38,6 +42,24 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
     with AssistantProcess(tmp_path / "storage", **pipelines(recipe)) as again:
         assert again.password == ""
         assert "Password" not in "".join(again.output)
+
+
+def test_a_word_index_of_an_older_version_is_made_anew(place: Path) -> None:
+    """Also where nothing may be ingested: the settings name another embedding model than the store was made with."""
+    folder = place / "storage" / "bm25"
+    sizes = folder / (folder / "CURRENT").read_text() / "sizes.json"
+    sizes.write_text(json.dumps({**json.loads(sizes.read_text()), "rules": "of an older version"}))
+    with build(company.settings(place / "storage")) as assistant:
+        (bm25,) = [part for part in asyncio.run(examine(assistant)).parts if part.name == "bm25"]
+        assert (bm25.state, bm25.advice) == ("degraded", "start the server again, or run `assistant ingest`")
+        assert "by another version of the assistant" in bm25.detail
+    other_model = {**pipelines(place / "company.yaml"), "ASSISTANT_EMBEDDING__MODEL": "64"}
+    with AssistantProcess(place / "storage", **other_model) as server:
+        server.wait_for("The word index was made anew")
+        server.wait_for("Documents were not loaded: the store was made with the embedding model")
+    with build(company.settings(place / "storage")) as assistant:
+        assert assistant.keyword.problem() == ""
+        company.snapshot(assistant)
 
 
 def test_a_lost_folder_does_not_take_the_page_away(tmp_path: Path) -> None:

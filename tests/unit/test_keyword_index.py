@@ -102,6 +102,27 @@ def test_another_database_that_counted_as_far_has_another_index(tmp_path: Path) 
     assert (found(index, "zebra"), found(index, "okapi")) == ([], ["d-okapi"])
 
 
+def test_an_index_of_another_version_or_other_parameters_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = filled(tmp_path, "zebra")
+    index = KeywordIndex(tmp_path / "bm25", catalog)
+    assert index.problem() == "", "nothing is there yet"
+    with monkeypatch.context() as context:
+        context.setattr(keyword, "rules", lambda: "of an older version")
+        index.refresh()
+        assert index.problem() == ""
+    assert index.problem() == "the word index was cut into words by another version of the assistant"
+    assert index.refresh()
+    assert index.problem() == ""
+    other = KeywordIndex(tmp_path / "bm25", catalog, k1=1.2)
+    assert other.problem() == "the word index was made with other retrieval.bm25_k1 or bm25_b"
+    for damage in ("gone", "cut short", "empty", "no json", "pointer"):
+        DAMAGES[damage](tmp_path / "bm25")
+        assert index.problem() == "the word index is not whole", damage
+        assert index.refresh()
+
+
 def test_an_id_whose_vectors_are_still_to_be_deleted_is_not_used(tmp_path: Path) -> None:
     """A new document under it would be settled with the old one's vectors."""
     catalog = filled(tmp_path, "zebra")
