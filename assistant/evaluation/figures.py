@@ -56,7 +56,7 @@ def settings_used(settings: Settings) -> dict[str, Any]:
     return {
         "embedding": settings.embedding.model if settings.embedding.provider != "hash" else "hash",
         "reranker": None if settings.reranker.provider == "none" else settings.reranker.model,
-        **settings.retrieval.model_dump(exclude={"max_question_chars"}),
+        **settings.retrieval.model_dump(mode="json", exclude={"max_question_chars"}),
     }
 
 
