@@ -92,16 +92,18 @@ class Assistant:
     async def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
         """Events in the order Step, (Notice), Sources, Token …, Finished; all from the index that serves when it begins."""
         index = await asyncio.to_thread(self.serving)
-        async with aclosing(index.ask_service.stream(question, principal)) as events:
-            async for event in events:
-                yield event
+        with self.serving.asking(index):
+            async with aclosing(index.ask_service.stream(question, principal)) as events:
+                async for event in events:
+                    yield event
 
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
     ) -> Retrieved:
         """The best passages for the principal."""
         index = await asyncio.to_thread(self.serving)
-        return await index.retriever.retrieve(question, principal, top_n=k, method=method)
+        with self.serving.asking(index):
+            return await index.retriever.retrieve(question, principal, top_n=k, method=method)
 
     # --- documents
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from assistant.index.writer import Writer
     from assistant.ingest.pipeline import Pipeline
     from assistant.ingest.service import IngestService
+
+
+_LINGER_SECONDS = 60.0  # from being handed out to the begin of the question, with much to spare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,10 @@ class Serving:
         self.make = make
         self._making = threading.Lock()
         self._held: Index | None = None
+        self._counting = threading.Lock()  # over what follows
+        self._asking = Counter[int]()  # questions that run, by their index's id()
+        self._replaced: list[Index] = []
+        self._ripe: set[int] = set()  # replaced long enough ago that nobody begins a question on it any more
         self._was_in_step = False
 
     def __call__(self) -> Index:
@@ -93,10 +101,24 @@ class Serving:
                 if self._held is not None:
                     with suppress(AssistantError):  # whoever asks is told
                         index.warm_up()
-                self._held = index
+                before, self._held = self._held, index
+                if before is not None:
+                    self._retire(before)
             return self._held
         finally:
             self._making.release()
+
+    @contextmanager
+    def asking(self, index: Index) -> Iterator[None]:
+        """While a question runs on an index, it is not closed, though another one has taken over."""
+        with self._counting:
+            self._asking[id(index)] += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._asking[id(index)] -= 1
+            self._close_unused()
 
     def begin_writing(self) -> None:
         """For an ingest that has the lock: what makes the vectors is noted with the first of them. Raises `OtherModel`."""
@@ -131,8 +153,34 @@ class Serving:
             raise IndexSwitched("another generation of the index serves by now: run the same command again")
 
     def close(self) -> None:
-        if self._held is not None:
-            self._held.close()
+        with self._counting:
+            left, self._replaced = self._replaced, []
+        for index in (*left, *filter(None, [self._held])):
+            index.close()
+
+    def _retire(self, index: Index) -> None:
+        """Its threads, sockets and files go when the last question that began on it has ended, and its model with them."""
+
+        def ripen() -> None:
+            with self._counting:
+                self._ripe.add(id(index))
+            self._close_unused()
+
+        with self._counting:
+            self._replaced.append(index)
+        timer = threading.Timer(_LINGER_SECONDS, ripen)
+        timer.daemon = True
+        timer.start()
+
+    def _close_unused(self) -> None:
+        with self._counting:
+            unused = [one for one in self._replaced if id(one) in self._ripe and not self._asking[id(one)]]
+            self._replaced = [one for one in self._replaced if not any(one is index for index in unused)]
+            for index in unused:
+                self._ripe.discard(id(index))
+                del self._asking[id(index)]
+        for index in unused:
+            index.close()
 
     def _is_there(self, generation: Generation) -> bool:
         found = (one.state for one in self.generations.all() if one.number == generation.number)

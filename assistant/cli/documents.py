@@ -153,11 +153,12 @@ def remove_document(
     source: Annotated[Path | None, typer.Option(help="All that `ingest --source` loaded of this folder.")] = None,
     pipeline: Annotated[str | None, typer.Option(help="All documents of a pipeline, by its name.")] = None,
 ) -> None:
-    """Take documents out of the index; they come back while their files are in a source that is loaded.
+    """Take documents out of the index (kept generations too); they come back while a loaded source has their files.
 
     Example: `assistant documents remove --source /srv/share/hr`
     """
     from assistant.errors import ConfigError, NotFound
+    from assistant.reindex.kept import remove_from_kept
 
     if sum(choice is not None for choice in (document, source, pipeline)) != 1:
         raise ConfigError("say what to remove: a document's id or path, or --source DIR, or --pipeline NAME")
@@ -176,7 +177,16 @@ def remove_document(
         if not ids:
             raise NotFound(f"nothing is loaded of {source or pipeline}: see `assistant documents list`")
         chunks = assistant.ingest_service.remove(ids)
+        kept = remove_from_kept(assistant, ids)
+        building = assistant.serving.generations.building()
     print(f"removed {name} ({chunks} passages)")
+    for number, passages in kept.items():
+        print(f"also from generation {number}, which is kept ({passages} passages)")
+    if building is not None:
+        note(
+            f"generation {building.number} is half built and may hold them: `assistant reindex` goes on and takes them out, "
+            f"`assistant reindex --drop {building.number}` removes it"
+        )
 
 
 def _find(assistant: Assistant, document: str) -> dict[str, str]:

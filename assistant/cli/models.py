@@ -45,7 +45,7 @@ def list_models(
 @models.command("pull")
 def pull(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="BAAI/bge-m3 (a hub's name), or qwen2.5:7b (Ollama's).")],
+    name: Annotated[str, typer.Argument(help="BAAI/bge-reranker-v2-m3 (a hub's name), or qwen2.5:7b (Ollama's).")],
     origin: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +79,7 @@ def pull(
     at = f", revision {pulled.revision[:12]}" if pulled.revision else ""
     print(f"{name}: {_size(pulled.files.size)} in {pulled.files.folder}{at}")
     if name == settings.embedding.model:
-        note("→ run `assistant ingest`: the documents are embedded by it")
+        note("→ run `assistant reindex` if documents are loaded, else `assistant ingest`: they are embedded by it")
 
 
 @contextmanager

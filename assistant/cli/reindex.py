@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from assistant.serving import Index
 
 _SHOWN = 20  # documents named
+_USELESS = {
+    "--list": ("--pipeline", "--golden", "--force"),
+    "--back": ("--golden", "--force"),
+    "--drop": ("--pipeline", "--golden", "--force", "--json"),
+}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -51,11 +56,12 @@ def reindex(
 
     Killed or stopped, the same command goes on. Example: `assistant reindex --yes`
     """
-    from assistant.errors import ConfigError
     from assistant.reindex.build import Reindex
 
-    if show + back + (drop is not None) > 1:
-        raise ConfigError("--list, --back and --drop are commands of their own: give one of them")
+    _check_options(
+        {"--list": show, "--back": back, "--drop": drop is not None},
+        {"--pipeline": bool(pipelines), "--golden": golden is not None, "--force": force, "--json": as_json},
+    )
     with of(context).assistant() as assistant:
         if show:
             _list(assistant, as_json)
@@ -77,6 +83,19 @@ def reindex(
                 _build(assistant, run, yes=yes, golden=golden, force=force, as_json=as_json)
 
 
+def _check_options(chosen: dict[str, bool], given: dict[str, bool]) -> None:
+    """Raises `ConfigError` for options that would do nothing."""
+    from assistant.errors import ConfigError
+
+    names = [name for name, is_chosen in chosen.items() if is_chosen]
+    if len(names) > 1:
+        raise ConfigError("--list, --back and --drop are commands of their own: give one of them")
+    for name in names:
+        useless = _USELESS[name]
+        if any(given[option] for option in useless):
+            raise ConfigError(f"{name} takes none of {', '.join(useless)}")
+
+
 def _build(assistant: Assistant, run: Reindex, *, yes: bool, golden: Path | None, force: bool, as_json: bool) -> None:
     from assistant.errors import ConfigError
 
@@ -84,9 +103,13 @@ def _build(assistant: Assistant, run: Reindex, *, yes: bool, golden: Path | None
         raise ConfigError("nobody is there to be asked: run it with --yes")
     start = perf_counter()
     index = run.begin()
-    note(_estimated(index, run.estimate(index)))
-    if not yes:
-        typer.confirm("Build it now?", abort=True, err=True)
+    try:
+        note(_estimated(index, run.estimate(index)))
+        if not yes:
+            typer.confirm("Build it now?", abort=True, err=True)
+    except BaseException:  # also Ctrl+C
+        run.abandon(index)
+        raise
     with live_progress(quiet=as_json) as progress:
         run.build(index, progress)
     figures = _compare(assistant, index, golden, force=force, quiet=as_json)
@@ -123,7 +146,7 @@ def _estimated(index: Index, estimate: Estimate) -> str:
 
 
 def _compare(assistant: Assistant, index: Index, golden: Path | None, *, force: bool, quiet: bool) -> list[Figures]:
-    """Figures of both on the golden questions. Raises `ConfigError` when the new one finds less."""
+    """Figures of both on the golden questions. Raises `AssistantError` when the new one finds less."""
     from assistant.errors import ConfigError
     from assistant.reindex.compare import check_not_worse, figures, golden_questions
 
@@ -177,7 +200,7 @@ def _back(assistant: Assistant, run: Reindex, as_json: bool) -> None:
         return
     print(f"generation {number} serves again")
     for name, what in (
-        ("removed", "are gone meanwhile, and were taken out of it"),
+        ("removed", "are gone meanwhile, or nobody can tell who may read them now: they were taken out of it"),
         ("moved", "are in another access class meanwhile, and were moved"),
         ("changed", "changed meanwhile: the next ingest reads them"),
         ("missing", "came meanwhile: the next ingest reads them"),

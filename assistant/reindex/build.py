@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from assistant.access.principal import AccessClass
 from assistant.assistant import Assistant
 from assistant.errors import PipelineError, StorageError
 from assistant.index.generations import FAILED, KEPT, Generation
@@ -16,7 +17,8 @@ from assistant.ingest.lock import one_at_a_time
 from assistant.ingest.progress import Progress
 from assistant.ingest.report import Failure
 from assistant.ingest.sources import SourceItem
-from assistant.reindex.back import Differences, latest_kept, switch_back
+from assistant.records.tables import DocumentRow
+from assistant.reindex.back import Differences, Unread, latest_kept, switch_back
 from assistant.reindex.estimate import Estimate, estimate
 from assistant.reindex.sources import Source, recipes_of, sources_of
 from assistant.serving import Index
@@ -105,6 +107,11 @@ class Reindex:
             )
         return found
 
+    def abandon(self, index: Index) -> None:
+        """Remove a generation that holds nothing yet: else removals would be noted for it, and a later run go on with it."""
+        if not index.catalog.documents():
+            self.remove(index.generation)
+
     def build(self, index: Index, progress: Progress | None = None) -> None:
         """Pass after pass, until one finds nothing new; ingests into the serving generation go on meanwhile."""
         for _ in range(_PASSES):
@@ -128,7 +135,10 @@ class Reindex:
         """The number of the kept generation, which serves again, and what changed. Raises `NotFound`, `ModelUnavailable`."""
         with one_at_a_time(self._storage / "run" / "ingest.lock", self._waiting):
             kept = self._serving.make(latest_kept(self._serving))
-            return kept.generation.number, switch_back(self._serving, kept, self._serving())
+            now = self._serving()
+            return kept.generation.number, switch_back(
+                self._serving, kept, now, lambda unread: self._classes_now(now, unread)
+            )
 
     def prune(self) -> list[int]:
         """Remove what is older than `index.keep_generations`; returns the numbers."""
@@ -200,6 +210,17 @@ class Reindex:
                 f"{failed[0].path}: {failed[0].error}): nothing was switched. Put that right, or use --force"
             )
         return failed
+
+    def _classes_now(self, index: Index, unread: Unread) -> dict[DocumentRow, AccessClass | None]:
+        """By today's rules; None for what can't be told, as when its source can't be looked at."""
+        found: dict[DocumentRow, AccessClass | None] = {row: None for row, _ in unread}
+        with suppress(PipelineError):
+            for source in self._sources(index, index):
+                place = (source.pipeline.name, source.place)
+                mine = [(row, new) for row, new in unread if (new.pipeline, new.source) == place]
+                with suppress(PipelineError):
+                    found |= source.classes_now(mine, self._items(source, set())) if mine else {}
+        return found
 
     def _sources(self, index: Index, serving: Index) -> list[Source]:
         return sources_of(index, serving.catalog, self._assistant.settings.ingest.pipelines, self._files)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from assistant import resources
 from assistant.access.principal import AccessClass
-from assistant.errors import PipelineError
+from assistant.errors import DocumentError, PipelineError
 from assistant.index.catalog import Catalog
-from assistant.ingest.metadata import within
+from assistant.ingest.metadata import access_class, within
 from assistant.ingest.pipeline import Pipeline, file_of, for_folder
 from assistant.ingest.sources import SourceItem, scan
 from assistant.records.tables import DocumentRow
@@ -39,6 +40,26 @@ class Source:
         found = scan(self.pipeline, cache=cache, file_mb=file_mb)
         return [item for item in found if item.path not in gone and (not self.place or item.path in known)]
 
+    def classes_now(
+        self, documents: Iterable[tuple[DocumentRow, DocumentRow]], items: Iterable[SourceItem]
+    ) -> dict[DocumentRow, AccessClass | None]:
+        """Who may read documents, each as it was read and as `rows` have it, which could not read it.
+
+        None for one that nobody may read, or that changed since: what it says of itself now is not known. None for all of
+        a folder loaded with `--source` of which nothing is left that would tell the class given.
+        """
+        by_path = {item.path: item for item in items}
+        is_known = not self.place or any(row.class_id is not None for row in self.rows)
+        found: dict[DocumentRow, AccessClass | None] = {}
+        for read, row in documents:
+            item = by_path.get(row.path)
+            found[read] = None
+            if is_known and item is not None and not item.problem:
+                with suppress(DocumentError):
+                    is_same = item.sha256() == read.sha256
+                    found[read] = access_class(self.pipeline, item, read.details) if is_same else None
+        return found
+
 
 def sources_of(index: Index, serving: Catalog, configured: Sequence[str], given: Sequence[str]) -> list[Source]:
     """All that the serving generation has documents of, and the pipelines `given`.
@@ -58,8 +79,8 @@ def sources_of(index: Index, serving: Catalog, configured: Sequence[str], given:
     found = [Source(pipelines[name], "", known.get((name, ""), [])) for name in own]
     for (name, place), rows in known.items():
         if place:
-            access_class = _class_given(pipelines[name], rows, classes)
-            found.append(Source(for_folder(pipelines[name], Path(place), access_class), place, rows))
+            given_class = _class_given(pipelines[name], rows, classes)
+            found.append(Source(for_folder(pipelines[name], Path(place), given_class), place, rows))
     return found
 
 
@@ -92,7 +113,7 @@ def _class_given(pipeline: Pipeline, rows: list[DocumentRow], classes: dict[int,
     None when the pipeline's own rules tell the same classes, and when no single one holds all.
     """
     held = {row.path: classes[row.class_id] for row in rows if row.class_id is not None}
-    if all(pipeline.access_class(path) == access_class for path, access_class in held.items()):
+    if all(pipeline.access_class(path) == one for path, one in held.items()):
         return None
     wide = (one for one in held.values() if all(within(other, one, trusted=False) for other in held.values()))
     return next(wide, None)

@@ -25,9 +25,9 @@ def other(site: Site, embedding: Embedding = SMALL, **blocks: Any) -> Settings:
 
 
 @contextmanager
-def moving(site: Site, **blocks: Any) -> Iterator[tuple[Assistant, Reindex]]:
+def moving(site: Site, *, force: bool = False, **blocks: Any) -> Iterator[tuple[Assistant, Reindex]]:
     with build(other(site, **blocks)) as assistant:
-        run = Reindex(assistant, [], say=print)
+        run = Reindex(assistant, [], say=print, force=force)
         with run.alone():
             yield assistant, run
 

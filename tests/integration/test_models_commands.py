@@ -93,7 +93,7 @@ def test_pull_by_the_environments_mirror_then_search_without_it(tmp_path: Path, 
         assert done.returncode == 0, done.stderr
         assert str(tmp_path / "storage/models" / NAME) in done.stdout
         assert f"{WEIGHTS}: 100 %" in done.stderr
-        assert "run `assistant ingest`" in done.stderr
+        assert "→ run `assistant reindex` if documents are loaded, else `assistant ingest`" in done.stderr
         server.requests.clear()
         found = by_name(run.json("models", "list"))["embedding", NAME]
         assert (found["state"], found["place"]) == ("complete", "pulled")

@@ -135,8 +135,28 @@ def test_the_command_line_moves_to_it_and_back(site: Site) -> None:
         "generation": 1,
         "state": "kept",
     }
+    removed = run(site, "documents", "remove", "sales/returns.txt")
+    assert removed.returncode == 0, removed.stderr
+    assert removed.stdout.splitlines()[1:] == ["also from generation 1, which is kept (1 passages)"]
     back = run(site, "reindex", "--back")
     assert back.stdout == "generation 1 serves again\n"
     assert "nothing is ingested until embedding.model is set back to hash data/models/" in back.stderr
     assert run(site, "reindex", "--drop", "2").returncode == 0
     assert [one.number for one in site.assistant.serving.generations.all()] == [1]
+    assert "sales/returns.txt" not in company.indexed(site.assistant)
+    company.snapshot(site.assistant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--list --force", "--list takes none of --pipeline, --golden, --force"),
+        ("--list --pipeline x.yaml", "--list takes none of --pipeline, --golden, --force"),
+        ("--back --golden x", "--back takes none of --golden, --force"),
+        ("--drop 2 --force", "--drop takes none of --pipeline, --golden, --force, --json"),
+        ("--drop 2 --json", "--drop takes none of --pipeline, --golden, --force, --json"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(site: Site, arguments: str, said: str) -> None:
+    done = run(site, "reindex", *arguments.split())
+    assert (done.returncode, done.stderr) == (2, f"assistant: {said}\n")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from threading import Event
 
 import pytest
+from llama_index.core.base.embeddings.base import BaseEmbedding
 
+from assistant import serving
 from assistant.access.principal import AccessClass
 from assistant.ask.events import Finished, Step
 from assistant.errors import IndexSwitched
+from assistant.index.search import Search
 from assistant.settings import Ingest
 from tests.integration import company
 from tests.integration.company import HR, SALES, STAFF, Site, paths, search
@@ -78,6 +83,34 @@ def test_a_question_that_began_before_the_switch_is_answered_to_its_end(site: Si
 
     finished = asyncio.run(ask())
     assert [source.passage.path for source in finished.cited][:1] == [LEAVE]
+
+
+def test_a_replaced_index_is_closed_when_its_last_question_has_ended(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads and its model; until then it answers whatever is asked of it."""
+    monkeypatch.setattr(serving, "_LINGER_SECONDS", 0.05)
+    vector = [1.0] * len(site.assistant.embed_model().get_query_embedding("x"))
+    number = site.assistant.catalog.class_id(AccessClass("company", 1))
+
+    async def ask() -> tuple[Search, weakref.ref[BaseEmbedding]]:
+        async with aclosing(site.assistant.ask(QUESTION, HR)) as events:
+            await anext(events)
+            old = site.assistant.serving()
+            await asyncio.to_thread(reindex, site)
+            assert site.assistant.serving() is not old
+            await asyncio.sleep(0.5)
+            assert old.search.dense(vector, frozenset({number}), 1).found
+            found = [event async for event in events if isinstance(event, Finished)]
+            assert [source.passage.path for source in found[0].cited][:1] == [LEAVE]
+            return old.search, weakref.ref(old.embed_model())
+
+    search_, model = asyncio.run(ask())
+    with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
+        search_.dense(vector, frozenset({number}), 1)
+    gc.collect()
+    assert model() is None
+    assert paths(site.assistant, QUESTION, HR)[0] == LEAVE
 
 
 def test_an_ingest_that_waited_for_the_switch_loads_into_the_new_generation(site: Site) -> None:

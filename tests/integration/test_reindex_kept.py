@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 
 from assistant.access.principal import LOCAL_OPERATOR, AccessClass
+from assistant.cli.reindex import _build
 from assistant.errors import PipelineError, StorageError
 from assistant.index.generations import FAILED, KEPT, SERVING
 from assistant.ingest.report import Failure
 from assistant.reindex.build import Reindex
 from assistant.reindex.compare import figures, golden_questions
+from assistant.reindex.kept import remove_from_kept
 from assistant.settings import Embedding, Index, Ingest
 from assistant.wiring import build
 from tests.integration import company
@@ -57,6 +61,28 @@ def test_a_disk_without_room_is_said_before_anything_is_built(site: Site, monkey
         ):
             run.estimate(index)
         assert index.catalog.documents() == []
+
+
+def test_a_run_that_ends_before_it_has_built_anything_leaves_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with moving(site) as (assistant, run):
+        terminal, keyboard = os.openpty()
+        os.write(terminal, b"n\n")
+        with open(keyboard) as stdin, monkeypatch.context() as context:
+            context.setattr("sys.stdin", stdin)
+            with pytest.raises(typer.Abort):
+                _build(assistant, run, yes=False, golden=None, force=False, as_json=True)
+            os.close(terminal)
+            assert states(assistant) == {1: SERVING}
+            context.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+            with pytest.raises(StorageError, match="make room"):
+                _build(assistant, run, yes=True, golden=None, force=False, as_json=True)
+        assert states(assistant) == {1: SERVING}
+        index = run.begin()
+        run.build(index)
+        run.abandon(index)
+        assert set(states(assistant)) == {1, index.generation.number}, "what is built is not thrown away"
 
 
 def test_documents_of_a_pipeline_that_is_not_found_are_not_lost(site: Site) -> None:
@@ -117,6 +143,43 @@ def test_back_restores_the_old_one_and_gives_nobody_more(site: Site) -> None:
     assert states(site.assistant) == {1: SERVING, 2: KEPT}
 
 
+@pytest.mark.parametrize(
+    ("rules", "removed", "moved", "readers"),
+    [
+        ({}, [], [], {"staff", "hr", "head"}),
+        ({"/notice.md": ("company", 2)}, [], ["notice.md"], {"head"}),
+        ({"/notice.md": ("hr", 1)}, ["notice.md"], [], set()),
+    ],
+)
+def test_back_gives_nobody_what_the_newer_one_could_not_read(
+    site: Site, rules: dict[str, tuple[str, int]], removed: list[str], moved: list[str], readers: set[str]
+) -> None:
+    """It has no class there; today's rules say who may read it, and a document that changed may say otherwise itself."""
+    site.rules(company.RULES, readers=company.READERS.replace(".md: markdown", ".md: office"))
+    assert len(reindex(site, force=True).lost) == 4
+    site.rules(rules | company.RULES)
+    company.write(site.folder, {LEAVE: "# Отпуск\n\nДругой."})
+    with moving(site) as (_, run):
+        _, found = run.back()
+    assert (found.removed, found.moved) == ([LEAVE, *removed], moved)
+    people = {"staff": company.STAFF, "hr": HR, "head": company.HR_HEAD}
+    asked = {name: paths(site.assistant, "пропуск охрана", person) for name, person in people.items()}
+    assert {name for name, found in asked.items() if "notice.md" in found} == readers
+    assert LEAVE not in paths(site.assistant, QUESTION, LOCAL_OPERATOR)
+
+
+def test_back_takes_out_what_can_not_be_told(site: Site, tmp_path: Path) -> None:
+    """The class that a folder was loaded with is known from what the newer generation has of it; here nothing."""
+    company.write(tmp_path, {"a/one.md": "# Один\n\nКот спит."})
+    site.assistant.ingest(site.pipeline, directory=tmp_path / "a", access_class=AccessClass("company", 1))
+    site.rules(company.RULES, readers=company.READERS.replace(".md: markdown", ".md: office"))
+    reindex(site, force=True)
+    site.rules(company.RULES)
+    with moving(site) as (_, run):
+        _, found = run.back()
+    assert found.removed == ["one.md"]
+
+
 def test_only_so_many_are_kept(site: Site) -> None:
     reindex(site)
     assert states(site.assistant) == {1: KEPT, 2: SERVING}
@@ -171,3 +234,23 @@ def test_the_operator_reads_all_of_the_new_one(site: Site) -> None:
     reindex(site)
     assert set(company.indexed(site.assistant)) == {*company.TEXTS, *company.COPIES}
     assert paths(site.assistant, "grade nine", LOCAL_OPERATOR)[0] == "hr/managers/grades.md"
+
+
+def test_what_is_removed_by_hand_is_in_no_kept_generation(site: Site) -> None:
+    """Rows, vectors and words: somebody may have a right to that."""
+    document = next(view.row.id for view in site.assistant.documents() if view.row.path == LEAVE)
+    reindex(site)
+    site.assistant.ingest_service.remove([document])
+    serving = site.assistant.serving
+    kept = serving.make(serving.generations.with_embedding(serving.generations.of(1), serving.configured))
+    passages = [passage.chunk for passage in kept.catalog.passages_of(document)]
+    assert remove_from_kept(site.assistant, [document]) == {1: len(passages)}
+    assert remove_from_kept(site.assistant, [document]) == {}
+    assert document not in {row.id for row in kept.catalog.documents()}
+    assert kept.catalog.passages_of(document) == []
+    words = kept.keyword.current()
+    assert words is not None
+    assert not {chunk.decode() for chunk in words.chunks} & set(passages)
+    for collection in site.assistant.chroma.client().list_collections():
+        assert collection.get(ids=passages)["ids"] == []
+    kept.close()
