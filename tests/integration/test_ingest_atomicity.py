@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from assistant.errors import ModelUnavailable
-from assistant.index import keyword
 from assistant.index.catalog import Catalog
+from assistant.index.keyword import KeywordIndex
 from assistant.index.writer import Writer
 from assistant.parts.fakes import HashEmbedding
 from assistant.parts.vector_stores import ClassVectorStore
@@ -109,7 +109,7 @@ POINTS = [
         (Catalog, "change_class"),
         (Catalog, "forget"),
         (Writer, "settle"),
-        (keyword, "_build"),
+        (KeywordIndex, "_build"),
     ]
     for when in ("before", "after")
 ]
@@ -152,7 +152,7 @@ def write_state(place: Path, texts: dict[str, str]) -> None:
 
 def run_and_die(storage: Path, pipeline: Path, owner: str, name: str, when: str) -> None:
     """In a child: an ingest that dies before or after the call of a method."""
-    found: Any = {"Catalog": Catalog, "ClassVectorStore": ClassVectorStore, "Writer": Writer}.get(owner, keyword)
+    found: Any = next(one for one in (Catalog, ClassVectorStore, Writer, KeywordIndex) if one.__name__ == owner)
     method = getattr(found, name)
 
     def deadly(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any method
