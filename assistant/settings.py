@@ -121,13 +121,13 @@ class Retrieval(Block):
     bm25_k1: float = Field(default=1.5, ge=0, description="BM25: how soon more of the same word stops to count.")
     bm25_b: float = Field(default=0.75, ge=0, le=1, description="BM25: how much long passages are marked down.")
     min_coverage: float = Field(
-        default=0.73,
+        default=0.8,
         gt=0,
         le=1,
         description="Share of the question's words, weighted by rarity, that is enough without any similarity.",
     )
     min_similarity: float = Field(
-        default=0.63,
+        default=0.55,
         gt=0,
         description="Cosine that is enough without any of the words; shares of both thresholds add up.",
     )
