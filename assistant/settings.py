@@ -109,7 +109,7 @@ class FusionWeights(Block):
     bm25: float = Field(default=1.0, ge=0, description="Weight of the keyword score.")
     vector: float = Field(default=1.6, ge=0, description="Weight of the cosine similarity.")
     title: float = Field(default=0.75, ge=0, description="Weight of the question's words in the document's title.")
-    proximity: float = Field(default=0.2, ge=0, description="Weight of the question's words being near each other.")
+    proximity: float = Field(default=0.4, ge=0, description="Weight of the question's words being near each other.")
 
 
 class Retrieval(Block):
@@ -121,7 +121,7 @@ class Retrieval(Block):
     bm25_k1: float = Field(default=1.5, ge=0, description="BM25: how soon more of the same word stops to count.")
     bm25_b: float = Field(default=0.75, ge=0, le=1, description="BM25: how much long passages are marked down.")
     min_coverage: float = Field(
-        default=0.8,
+        default=0.9,
         gt=0,
         le=1,
         description="Share of the question's words, weighted by rarity, that is enough without any similarity.",

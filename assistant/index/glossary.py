@@ -22,6 +22,7 @@ class Glossary:
                 others = [other for other in phrases if other != phrase]
                 self._by_phrase.setdefault(phrase, []).extend(others)
         self._longest = max(map(len, self._by_phrase), default=0)
+        self.words = frozenset(word for phrase in self._by_phrase for word in phrase)
 
     def synonyms(self, asked: Sequence[str]) -> dict[int, list[Words]]:
         """Position in the question → phrases that stand for the phrase that it is in."""

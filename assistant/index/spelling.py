@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from assistant.index.words import folded, words
@@ -79,11 +79,11 @@ def by_letter(found: Iterable[str]) -> dict[str, list[str]]:
     return sorted_words
 
 
-def repaired(question: str, vocabulary: Vocabulary) -> dict[str, Reading]:
-    """Word of the question that the vocabulary lacks → its likeliest reading."""
+def repaired(question: str, vocabulary: Vocabulary, known: Container[str] = ()) -> dict[str, Reading]:
+    """Word of the question that neither the vocabulary nor `known` has → its likeliest reading."""
     found: dict[str, Reading] = {}
     for typed in folded(question).split():
-        unknown = [word for word in words(typed) if word not in vocabulary]
+        unknown = [word for word in words(typed) if word not in vocabulary and word not in known]
         if not unknown:
             continue
         if len(unknown) == len(words(typed)) and (reading := _other_layout(typed, vocabulary)):

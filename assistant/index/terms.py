@@ -35,18 +35,18 @@ class Term:
 def terms(question: str, vocabulary: Vocabulary, glossary: Glossary) -> tuple[Term, ...]:
     """The question's terms in its order, each word once."""
     asked = words(question)
-    readings = repaired(question, vocabulary)
+    readings = repaired(question, vocabulary, glossary.words)
     compounds = _compounds(question, vocabulary)
     synonyms = glossary.synonyms(asked)
     found: dict[str, Term] = {}
     for position, word in enumerate(asked):
         reading = readings.get(word) or Reading((word,), word, word)
-        if word in found or not reading.words:
+        if word in found:
             continue
         found[word] = Term(
             word,
             reading,
-            vocabulary.rarity(reading.words),
+            vocabulary.rarity(reading.words) if reading.words else 0.0,  # a stop word in the wrong layout
             asked.count(word),
             synonyms=tuple(dict.fromkeys(synonyms.get(position, []))),
             compounds=tuple(compounds.get(word, [])),

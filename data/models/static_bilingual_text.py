@@ -1,6 +1,6 @@
 """Text side of the bundled embedding model: subword vocabulary, training pairs, batches.
 
-Used by ``build_static_bilingual.py`` only; the reasons for the method are told there. Everything
+Used by the modules of ``build_static_bilingual.py`` only; the reasons for the method are told there. Everything
 here is a function of the training files and the random generator handed in.
 """
 
@@ -99,6 +99,12 @@ def train_tokenizer(texts: list[str], size: int) -> Tokenizer:
     )
     blank.train_from_iterator(texts, trainer)
     return blank_tokenizer(blank.get_vocab())
+
+
+def subwords(tokenizer: Tokenizer) -> list[str]:
+    """Return the vocabulary in the order of its numbers."""
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
 
 
 def encode(tokenizer: Tokenizer, texts: list[str]) -> list[Ids]:

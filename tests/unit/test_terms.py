@@ -106,6 +106,17 @@ def test_a_word_of_a_thousand_letters_is_not_taken_apart() -> None:
     assert asked(long) == words(long)
 
 
+def test_a_word_of_the_glossary_is_no_typing_error() -> None:
+    (found,) = terms("комадировка", vocabulary(), Glossary([["комадировка", "отпуск"]]))
+    assert found.reading.words == tuple(words("комадировка"))
+    assert read_as([found]) == ""
+
+
+def test_a_question_in_the_wrong_layout_is_read_whole() -> None:
+    question = "rfr yfcnhjqrf dgy."
+    assert meant(question, terms(question, vocabulary(), Glossary())) == "как настройка vpn."
+
+
 def test_synonyms_are_searched_too_and_either_phrase_is_enough() -> None:
     group = ["больничный", "лист нетрудоспособности"]
     assert set(asked("больничный", group)) == {*words("больничный"), *words("лист нетрудоспособности")}
