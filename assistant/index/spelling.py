@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
-from assistant.index.words import folded, words
+from assistant.index.words import folded, is_in_dictionary, words
 
 Words = tuple[str, ...]
 RAW_WORD = re.compile(r"\w+")
@@ -23,8 +23,9 @@ _ENGLISH = str.maketrans({**_SOUNDS, "ж": "j", "к": "c"})
 _LETTERS = {sound: letter for letter, sound in _SOUNDS.items() if sound} | {"y": "и", "j": "й", "x": "кс", "w": "в"}
 _BY_SOUND = re.compile("|".join(sorted(_LETTERS, key=len, reverse=True)))
 _SHORTEST, _LONG = 5, 9  # letters; a shorter unknown word has too many neighbours
+_HALF = 5  # letters; shorter ones are in many words
 _LONGEST = 40  # letters; a longer one is no word that was mistyped
-_TYPO_CERTAINTY = 0.5
+_UNSURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,14 @@ def _reading(raw: str, word: str, vocabulary: Vocabulary) -> Reading | None:
         for other in spelled:
             if words(other) and all(found in vocabulary for found in words(other)):
                 return Reading(tuple(words(other)), raw, other)
-    for place in range(4, len(raw) - 3):
+    if is_in_dictionary(raw):  # a word that the documents lack is no error
+        return None
+    for place in range(_HALF, len(raw) - _HALF + 1):
         first, second = words(raw[:place]), words(raw[place:])
         if len(first) == len(second) == 1 and first[0] in vocabulary and second[0] in vocabulary:
-            return Reading((*first, *second), raw, f"{raw[:place]} {raw[place:]}")
-    near = vocabulary.nearest(word) if len(word) >= _SHORTEST else None
-    return Reading((near,), raw, f"{near}…", _TYPO_CERTAINTY) if near else None
+            return Reading((*first, *second), raw, f"{raw[:place]} {raw[place:]}", _UNSURE)
+    near = vocabulary.nearest(word) if len(word) >= _SHORTEST + raw.isascii() else None  # no dictionary of English here
+    return Reading((near,), raw, f"{near}…", _UNSURE) if near else None
 
 
 def _letter(sound: re.Match[str]) -> str:

@@ -76,8 +76,9 @@ def meant(question: str, terms: Iterable[Term]) -> str:
     shown = {reading.typed: reading.shown for reading in changed if reading.certainty == 1.0}
     if not shown:
         return question
-    typed = "|".join(map(re.escape, sorted(shown, key=len, reverse=True)))
-    return re.sub(rf"(?<!\w)(?:{typed})(?!\w)", lambda found: shown[found[0]], folded(question))
+    longest = sorted(shown, key=len, reverse=True)
+    typed = "|".join(re.escape(text).replace("е", "[её]") for text in longest)  # as it stood before it was folded
+    return re.sub(rf"(?<!\w)(?:{typed})(?!\w)", lambda found: shown[folded(found[0])], question, flags=re.IGNORECASE)
 
 
 def _compounds(question: str, vocabulary: Vocabulary) -> dict[str, list[Words]]:

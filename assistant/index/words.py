@@ -7,6 +7,7 @@ letters and digits also counts by its parts («FY2019» = fy, 2019), a code as a
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 import unicodedata
@@ -90,11 +91,17 @@ def _stem(word: str) -> str:
     return stem
 
 
+def is_in_dictionary(word: str) -> bool:
+    """Whether a Russian word is one; of words of other languages nobody knows here."""
+    return bool(_CYRILLIC.search(word)) and bool(_dictionary().word_is_known(word))
+
+
 @cache
 def _dictionary() -> MorphAnalyzer:
     """OpenCorpora's dictionary: from a form to its lemma («людей» → человек), guessed for words that it lacks."""
     from pymorphy3 import MorphAnalyzer
 
+    logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # it tells every start which dictionary it has
     return MorphAnalyzer(lang="ru")
 
 

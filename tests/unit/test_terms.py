@@ -79,7 +79,9 @@ def test_what_was_read_otherwise_is_said() -> None:
 
 def test_the_embedding_model_reads_what_was_meant() -> None:
     question = "Как получить Мзт и комадировку?"
-    assert meant(question, terms(question, vocabulary(), Glossary())) == "как получить vpn и комадировку?"
+    assert meant(question, terms(question, vocabulary(), Glossary())) == "Как получить vpn и комадировку?"
+    small = "Otpusk, Ёлка и Впн"
+    assert meant(small, terms(small, vocabulary(), Glossary())) == "отпуск, Ёлка и vpn"
     untouched = "Отпуск и ёлка"
     assert meant(untouched, terms(untouched, vocabulary(), Glossary())) == untouched
     both = "otpusk otpuska"  # one is the beginning of the other
