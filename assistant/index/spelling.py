@@ -69,6 +69,7 @@ class Reading:
     typed: str
     shown: str
     certainty: float = 1.0
+    is_garbled: bool = False  # what was typed is no word at all: the other keyboard layout
 
 
 def by_letter(found: Iterable[str]) -> dict[str, list[str]]:
@@ -88,7 +89,7 @@ def repaired(question: str, vocabulary: Vocabulary, known: Container[str] = ()) 
         if not unknown:
             continue
         if len(unknown) == len(words(typed)) and (reading := _other_layout(typed, vocabulary)):
-            found |= {word: Reading((), typed, "") for word in unknown[1:]} | {unknown[0]: reading}
+            found |= {word: Reading((), typed, "", is_garbled=True) for word in unknown[1:]} | {unknown[0]: reading}
             continue
         for raw in RAW_WORD.findall(typed):
             own = words(raw)
@@ -103,7 +104,7 @@ def _other_layout(typed: str, vocabulary: Vocabulary) -> Reading | None:
     for text in dict.fromkeys((typed.strip(_PUNCTUATION), typed)):
         other = text.translate(_LAYOUT)
         if other.isalpha() and all(word in vocabulary for word in words(other)):
-            return Reading(tuple(words(other)), text, other)
+            return Reading(tuple(words(other)), text, other, is_garbled=True)
     return None
 
 
@@ -112,7 +113,7 @@ def _reading(raw: str, word: str, vocabulary: Vocabulary) -> Reading | None:
         spelled = (text.translate(_LATIN), text.replace("дж", "j").translate(_ENGLISH), _BY_SOUND.sub(_letter, text))
         for other in spelled:
             if words(other) and all(found in vocabulary for found in words(other)):
-                return Reading(tuple(words(other)), raw, other)
+                return Reading(tuple(words(other)), raw, other, is_garbled=text != raw)
     if is_in_dictionary(raw):  # a word that the documents lack is no error
         return None
     for place in range(_HALF, len(raw) - _HALF + 1):

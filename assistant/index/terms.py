@@ -66,14 +66,14 @@ def searched(terms: Sequence[Term]) -> list[str]:
 
 def read_as(terms: Iterable[Term]) -> str:
     """What was taken for something else, for the person; empty if nothing was."""
-    changed = (term.reading for term in terms if term.reading.words != (term.word,))
+    changed = (term.reading for term in terms if term.reading.words != (term.word,) and term.reading.shown)
     return ", ".join(f"{reading.typed} → {reading.shown}" for reading in changed)
 
 
 def meant(question: str, terms: Iterable[Term]) -> str:
-    """The question as it was read, for the embedding model; typing errors are left to its subwords."""
-    changed = (term.reading for term in terms if term.reading.words != (term.word,))
-    shown = {reading.typed: reading.shown for reading in changed if reading.certainty == 1.0}
+    """The question without what was typed in the other keyboard layout: as the models are to read it."""
+    garbled = (term.reading for term in terms if term.reading.is_garbled and term.reading.shown)
+    shown = {reading.typed: reading.shown for reading in garbled}
     if not shown:
         return question
     longest = sorted(shown, key=len, reverse=True)

@@ -80,11 +80,11 @@ def test_what_was_read_otherwise_is_said() -> None:
 def test_the_embedding_model_reads_what_was_meant() -> None:
     question = "Как получить Мзт и комадировку?"
     assert meant(question, terms(question, vocabulary(), Glossary())) == "Как получить vpn и комадировку?"
-    small = "Otpusk, Ёлка и Впн"
-    assert meant(small, terms(small, vocabulary(), Glossary())) == "отпуск, Ёлка и vpn"
-    untouched = "Отпуск и ёлка"
-    assert meant(untouched, terms(untouched, vocabulary(), Glossary())) == untouched
-    both = "otpusk otpuska"  # one is the beginning of the other
+    alphabet = "Otpusk, Ёлка и Впн"  # people and models read that
+    assert meant(alphabet, terms(alphabet, vocabulary(), Glossary())) == alphabet
+    punctuation = "j;blfnm jngecr"  # keys of punctuation have letters too
+    assert meant(punctuation, terms(punctuation, vocabulary(), Glossary())) == "ожидать отпуск"
+    both = "jngecr jngecrf"  # one is the beginning of the other
     assert meant(both, terms(both, vocabulary(), Glossary())) == "отпуск отпуска"
 
 
