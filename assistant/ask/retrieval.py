@@ -207,14 +207,18 @@ class Retriever:
         vector: Mapping[str, float],
     ) -> Candidates:
         """What is in force and may be read, and what speaks for it."""
-        found = self._catalog.passages({**bm25, **vector})
-        passages = {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
+        passages = self._readable(principal, {**bm25, **vector})
         documents = {passage.document for passage in passages.values()}
         later = readable_successors(self._catalog, self._policy, principal, documents)
         evidence = self._search.keyword_retriever().evidence(terms, passages)
         foreign = _foreign(question, passages)
         # Before anything is weighed: what is best or worst among the forbidden must not move the others.
         return Candidates(_only(passages, bm25), _only(passages, vector), passages, evidence, foreign, later)
+
+    def _readable(self, principal: Principal, ids: Mapping[str, float]) -> dict[str, Passage]:
+        """The passages of those ids that are in force and that the principal may read."""
+        found = self._catalog.passages(ids)
+        return {key: one for key, one in found.items() if self._policy.may_read(principal, one.access_class)}
 
     def _best(self, found: list[Source], later: Later, limit: int, *, differing: bool) -> tuple[Source, ...]:
         """The first ones, editions in force before those that they replace, numbered, with their dates."""
