@@ -153,7 +153,7 @@ class _Reader:
                 return
             done, _ = wait(self._running, timeout=_TICK, return_when=FIRST_COMPLETED)
             self._watch(idle=not done)
-            for future in done:
+            for future in [one for one in self._running if one in done]:  # of several in the order they were begun
                 result = self._finished(future, self._running.pop(future))
                 if result is not None:
                     yield result
