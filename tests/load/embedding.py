@@ -14,8 +14,9 @@ from pathlib import Path
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
+from assistant.index_wiring import _embed_model
 from assistant.settings_loader import load_settings
-from assistant.wiring import _embed_model, prepare_storage
+from assistant.wiring import prepare_storage
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = ROOT / "data" / "eval" / "questions.jsonl"
@@ -24,9 +25,9 @@ CHARS = 900  # of a passage
 
 def main(profile: str | None, passages: int, questions: int) -> None:
     settings = load_settings(profile)
-    prepare_storage(settings.storage.path)
+    storage = prepare_storage(settings.storage.path)
     start = time.perf_counter()
-    model = _embed_model(settings)
+    model = _embed_model(settings.embedding, storage)
     size = len(model.get_query_embedding("готово"))
     embedding = settings.embedding
     print(
