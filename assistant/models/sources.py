@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from assistant.errors import AssistantError, ConfigError, ModelUnavailable, NotFound
+from assistant.parts.llms import without_userinfo
 
 _PIECE = 1 << 20
 _SECONDS = 60.0  # without a byte
@@ -77,7 +78,7 @@ class Hub:
         self._api = HfApi(endpoint=self._endpoint, token=token)
         self._wanted = revision or constants.DEFAULT_REVISION
         self.revision = ""
-        self.shown = _without_userinfo(self._endpoint)
+        self.shown = without_userinfo(self._endpoint)
         self.errors: tuple[type[Exception], ...] = (
             HfHubHTTPError,
             HFValidationError,
@@ -203,8 +204,3 @@ def _login(url: str) -> tuple[str, dict[str, Any]]:
         return url, {}
     login = {"username": unquote(parts.username), "password": unquote(parts.password or "")}
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), login
-
-
-def _without_userinfo(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
