@@ -58,7 +58,7 @@ class KeywordIndex:
         """
         wanted = f"{self._catalog.store_id()}-{self._catalog.chunks_version()}-"
         name = self._current_name()
-        if not anew and name is not None and name.startswith(wanted) and self._is_whole(name):
+        if not anew and name is not None and name.startswith(wanted) and not self._problem_of(name):
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = {name or ""}  # for processes that are just opening it
@@ -85,14 +85,7 @@ class KeywordIndex:
     def problem(self) -> str:
         """Why it must be built anew even if no passage changed: after an upgrade, a changed setting or damage; or ""."""
         name = self._current_name()
-        if name is None:
-            return ""
-        made_with = self._sizes(name)
-        if made_with and made_with.get(_RULES) != rules():
-            return "the word index was cut into words by another version of the assistant"
-        if made_with and made_with.get(_PARAMETERS) != [self._k1, self._b]:
-            return "the word index was made with other retrieval.bm25_k1 or bm25_b"
-        return "" if self._is_whole(name) else "the word index is not whole"
+        return "" if name is None else self._problem_of(name)
 
     def _build(self, folder: Path, previous: Path | None) -> None:
         from assistant.index.keyword_build import build
@@ -119,14 +112,20 @@ class KeywordIndex:
                     raise IndexNotReady("the word index is gone or damaged: run `assistant ingest`") from error
         return self._loaded
 
-    def _is_whole(self, name: str) -> bool:
-        """Whether all its files are there in full: opening it would cost seconds of imports at every run."""
+    def _problem_of(self, name: str) -> str:
+        """By what was noted of it and the sizes of its files: opening it would cost seconds of imports at every run."""
         sizes = self._sizes(name)
+        if not sizes:
+            return "the word index is not whole"
+        if sizes.pop(_RULES, "") != rules():
+            return "the word index was cut into words by another version of the assistant"
+        if sizes.pop(_PARAMETERS, None) != [self._k1, self._b]:
+            return "the word index was made with other retrieval.bm25_k1 or bm25_b"
         try:
-            is_ours = sizes.pop(_RULES, "") == rules() and sizes.pop(_PARAMETERS, None) == [self._k1, self._b]
-            return is_ours and all((self._folder / name / file).stat().st_size == size for file, size in sizes.items())
+            is_whole = all((self._folder / name / file).stat().st_size == size for file, size in sizes.items())
         except (OSError, ValueError):
-            return False
+            is_whole = False
+        return "" if is_whole else "the word index is not whole"
 
     def _sizes(self, name: str) -> dict[str, Any]:
         """Of its files, the rules by which its words were cut, and BM25's parameters; empty if that is not known."""
