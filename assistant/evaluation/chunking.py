@@ -86,8 +86,6 @@ def opened_recut(
     A set without a corpus asks for the company's documents: `read`, by all configured pipelines, into this storage.
     """
     from assistant.evaluation.corpus import by_files, index, refuse_failures
-    from assistant.ingest.pipeline import load_pipeline
-    from assistant.parts.embeddings import LazyTokenizer
     from assistant.wiring import build
 
     place = root / f"{dataset.name}-{dataset.corpus_hash or 'company'}-{re.sub(r'[^0-9A-Za-z]+', '-', str(cut))}"
@@ -108,11 +106,10 @@ def opened_recut(
         if dataset.corpus is not None:
             refuse_failures(index(assistant, dataset, report)["failed"])
         else:
-            tokenizer = LazyTokenizer(assistant.embed_model)
+            serving = assistant.serving()
             for file in files:
-                pipeline = load_pipeline(file, embedding_identity=assistant.model_identity, tokenizer=tokenizer)
                 items = read[Path(file).name]
-                assistant.ingest_service.run(pipeline, items=items, accept_deletions=True, progress=report)
+                serving.ingest_service.run(serving.pipeline(file), items=items, accept_deletions=True, progress=report)
         if keyword_folder is not None:
             assistant.keyword.refresh()
         yield assistant

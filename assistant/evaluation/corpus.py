@@ -43,17 +43,12 @@ def apart(settings: Settings, dataset: Dataset) -> Settings:
 
 def index(assistant: Assistant, dataset: Dataset, progress: Progress | None = None) -> dict[str, Any]:
     """Bring the index in step with the corpus, leaving alone what is in it; `failed` names what could not be indexed."""
-    from assistant.ingest.pipeline import for_folder, load_pipeline
-    from assistant.parts.embeddings import LazyTokenizer
+    from assistant.ingest.pipeline import for_folder
 
     pipelines = assistant.settings.ingest.pipelines
     if not pipelines:
         raise ConfigError("ingest.pipelines is empty: a corpus is cut by its first pipeline's recipe")
-    recipe = load_pipeline(
-        pipelines[0],
-        embedding_identity=assistant.model_identity,
-        tokenizer=LazyTokenizer(assistant.embed_model),
-    )
+    recipe = assistant.serving().pipeline(pipelines[0])
     report = assistant.ingest_service.run(
         replace(for_folder(recipe, dataset.folder, _EVERYTHING), name="evaluation"),
         items=[_item(document) for document in dataset.corpus or []],
