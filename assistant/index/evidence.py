@@ -42,7 +42,8 @@ def evidence(
     """
     if not passages or not any(term.rarity for term in terms):
         return [Evidence()] * len(passages)
-    asked = sorted({word for term in terms for phrase in term.alternatives for word in phrase if word in numbers})
+    named = {word for term in terms for phrase in term.alternatives for word in phrase if word in numbers}
+    asked = sorted(named, key=numbers.__getitem__)
     places = {word: place for place, word in enumerate(asked)}
     owners, positions, hits = _hits(np.array([numbers[word] for word in asked], dtype=np.int64), passages)
     present = np.zeros((len(passages), len(asked)), dtype=bool)
@@ -61,14 +62,13 @@ def evidence(
 def _hits(
     asked: NDArray[np.int64], passages: Sequence[NDArray[np.integer]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Every place where a passage has one of the words: passage, position in it, place of the word in `asked`."""
+    """Every place where a passage has one of the words: passage, position in it, place of the word in `asked` (sorted)."""
     lengths = [len(words_of) for words_of in passages]
     flat = np.concatenate(passages).astype(np.int64)
     if not len(asked) or not len(flat):
         empty = np.array([], dtype=np.int64)
         return empty, empty, empty
-    order = np.argsort(asked)
-    nearest = order[np.searchsorted(asked, flat, sorter=order).clip(max=len(asked) - 1)]
+    nearest = np.searchsorted(asked, flat).clip(max=len(asked) - 1)
     found = np.flatnonzero(asked[nearest] == flat)
     owners = np.repeat(np.arange(len(passages)), lengths)[found]
     starts = np.cumsum([0, *lengths[:-1]])

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assistant.errors import ConfigError
+from assistant.index.spelling import Words
 from assistant.index.words import words
-
-Words = tuple[str, ...]
 
 
 class Glossary:

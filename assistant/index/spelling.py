@@ -85,17 +85,18 @@ def repaired(question: str, vocabulary: Vocabulary, known: Container[str] = ()) 
     """Word of the question that neither the vocabulary nor `known` has → its likeliest reading."""
     found: dict[str, Reading] = {}
     for typed in folded(question).split():
-        unknown = [word for word in words(typed) if word not in vocabulary and word not in known]
+        own = words(typed)
+        unknown = [word for word in own if word not in vocabulary and word not in known]
         if not unknown:
             continue
-        if len(unknown) == len(words(typed)) and (reading := _other_layout(typed, vocabulary)):
+        if len(unknown) == len(own) and (reading := _other_layout(typed, vocabulary)):
             found |= {word: Reading((), typed, "", is_garbled=True) for word in unknown[1:]} | {unknown[0]: reading}
             continue
         for raw in RAW_WORD.findall(typed):
-            own = words(raw)
-            is_word = len(own) == 1 and own[0] in unknown and raw.isalpha() and len(raw) <= _LONGEST
-            if is_word and (reading := _reading(raw, own[0], vocabulary)):
-                found[own[0]] = reading
+            part = words(raw)
+            is_word = len(part) == 1 and part[0] in unknown and raw.isalpha() and len(raw) <= _LONGEST
+            if is_word and (reading := _reading(raw, part[0], vocabulary)):
+                found[part[0]] = reading
     return found
 
 
@@ -103,8 +104,9 @@ def _other_layout(typed: str, vocabulary: Vocabulary) -> Reading | None:
     """Of the whole that stands between blanks: some letters are on the keys of punctuation."""
     for text in dict.fromkeys((typed.strip(_PUNCTUATION), typed)):
         other = text.translate(_LAYOUT)
-        if other.isalpha() and all(word in vocabulary for word in words(other)):
-            return Reading(tuple(words(other)), text, other, is_garbled=True)
+        found = words(other)
+        if other.isalpha() and all(word in vocabulary for word in found):
+            return Reading(tuple(found), text, other, is_garbled=True)
     return None
 
 
@@ -112,8 +114,8 @@ def _reading(raw: str, word: str, vocabulary: Vocabulary) -> Reading | None:
     for text in (raw, raw.translate(_LAYOUT)):
         spelled = (text.translate(_LATIN), text.replace("дж", "j").translate(_ENGLISH), _BY_SOUND.sub(_letter, text))
         for other in spelled:
-            if words(other) and all(found in vocabulary for found in words(other)):
-                return Reading(tuple(words(other)), raw, other, is_garbled=text != raw)
+            if (found := words(other)) and all(one in vocabulary for one in found):
+                return Reading(tuple(found), raw, other, is_garbled=text != raw)
     if is_in_dictionary(raw):  # a word that the documents lack is no error
         return None
     for place in range(_HALF, len(raw) - _HALF + 1):
