@@ -21,7 +21,6 @@ from assistant.settings import Embedding, Settings
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from assistant.ask.chain import Chain
     from assistant.ask.prompt import Prompts
@@ -66,9 +65,8 @@ class Shared:
     policy: Policy
     chain: Chain
     prompts: Prompts
-    reranker: Callable[[], BaseNodePostprocessor | None]
     reranking: Reranking
-    glossary: Glossary
+    glossary: Callable[[], Glossary]
     keyword_folder: Path | None  # in place of the generation's own
     configured: EmbeddingChoice
     given_model: BaseEmbedding | None

@@ -56,10 +56,14 @@ class Index:
         return load_pipeline(file_of(file), embedding_identity=identity, tokenizer=LazyTokenizer(self.embed_model))
 
     def warm_up(self) -> None:
-        """Load its model and its words, so that the first question does not wait. Without its model words will do."""
+        """Load its model and its words, so that the first question does not wait. Without its model words will do.
+
+        Raises `ConfigError` for a glossary that is wrong.
+        """
         with suppress(ModelUnavailable):
             self.embed_model().get_query_embedding("готово")
         self.keyword.current()
+        self.search.glossary()
 
     def close(self) -> None:
         self.search.close()

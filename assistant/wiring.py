@@ -46,9 +46,8 @@ def build(
         policy=Policy(frozenset(settings.access.everyone), settings.access.everyone_level),
         chain=_chain(settings),
         prompts=_prompts(settings),
-        reranker=reranker,
         reranking=Reranking(settings.reranker, reranker),
-        glossary=_glossary(settings),
+        glossary=Once(lambda: _glossary(settings)),
         keyword_folder=keyword_folder,
         configured=embedding_choice(settings.embedding, storage),
         given_model=embed_model,
@@ -64,7 +63,7 @@ def build(
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,
-        reranker=shared.reranker,
+        reranker=reranker,
         on_close=[serving.close, shared.chroma.close, database.close],
     )
 

@@ -47,13 +47,13 @@ class Search:
         chroma: ChromaServer,
         keyword: KeywordIndex,
         collection_name: Callable[[int], str],
-        glossary: Glossary,
+        glossary: Callable[[], Glossary],
     ) -> None:
         self._catalog = catalog
         self._chroma = chroma
         self._keyword = keyword
         self._collection_name = collection_name
-        self._glossary = glossary
+        self.glossary = glossary  # read at its first use: most commands ask nothing
         self._paths: dict[str, str] = {}
         self._queries: ChromaQueries | None = None
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="chroma")
@@ -70,8 +70,8 @@ class Search:
         return found
 
     def terms(self, question: str, class_ids: frozenset[int]) -> tuple[Term, ...]:
-        """What the question names, in the words of the permitted classes. Raises `IndexNotReady`."""
-        return terms(question, self.keyword_retriever().vocabulary(class_ids), self._glossary)
+        """What the question names, in the words of the permitted classes. Raises `IndexNotReady`, `ConfigError`."""
+        return terms(question, self.keyword_retriever().vocabulary(class_ids), self.glossary())
 
     def sparse(self, terms: Sequence[Term], class_ids: frozenset[int], k: int) -> dict[str, float]:
         """Chunk id → BM25 score, best first."""

@@ -137,6 +137,7 @@ def _chroma(assistant: Assistant) -> PartHealth:
 
 
 def _bm25(assistant: Assistant) -> PartHealth:
+    assistant.serving().search.glossary()  # a wrong one is said here: no question could be asked
     index = assistant.keyword.current()
     if index is None or not len(index.chunks):
         return PartHealth("bm25", "down", "nothing is loaded yet", advice="run `assistant ingest`")

@@ -18,7 +18,7 @@ IDS = frozenset(range(12))
 @pytest.fixture
 def search() -> Search:
     nothing: Any = None
-    return Search(nothing, nothing, nothing, lambda number: f"g-c{number}", Glossary())
+    return Search(nothing, nothing, nothing, lambda number: f"g-c{number}", Glossary)
 
 
 def test_of_many_one_tries(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
