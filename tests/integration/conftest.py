@@ -14,6 +14,7 @@ from assistant.wiring import build
 from tests.integration import company
 from tests.integration.chroma_sites import Make, User, servers_of
 from tests.integration.company import Site
+from tests.integration.tiny_models import write_encoder
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         report = assistant.ingest(pipeline)
     assert (report.added, report.failed) == (9, [])
     return place
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real, tiny embedding model; left as it is."""
+    return write_encoder(tmp_path_factory.mktemp("hub") / "encoder")
 
 
 @pytest.fixture

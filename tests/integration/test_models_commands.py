@@ -10,16 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_command_line import Commands
-from tests.integration.test_models_pull import NAME, WEIGHTS, write_encoder
+from tests.integration.tiny_models import NAME, WEIGHTS
 from tests.servers.hub import hub
 from tests.servers.ollama import ScriptedOllama
 
 LLM = "qwen2.5:7b"
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("hub") / "encoder")
 
 
 @pytest.fixture

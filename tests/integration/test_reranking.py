@@ -18,39 +18,11 @@ from assistant.parts.rerankers import RERANKERS
 from assistant.settings import Reranker
 from assistant.wiring import build
 from tests.integration import company
+from tests.integration.tiny_models import write_cross_encoder
 
 pytestmark = pytest.mark.server
 
 QUESTION = "Кто согласует перенос отпуска и скидку?"
-
-
-def write_cross_encoder(folder: Path) -> Path:
-    """The architecture of bge-reranker-v2-m3 with two small layers, and a tokenizer of our texts."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForSequenceClassification
-
-    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer.train_from_iterator(
-        company.TEXTS.values(), trainers.WordPieceTrainer(vocab_size=500, special_tokens=special)
-    )
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        **{"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"},
-        **{"pad_token": "<pad>", "unk_token": "<unk>", "model_max_length": 512},
-    )
-    fast.save_pretrained(folder)
-    torch.manual_seed(11)
-    config = XLMRobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        **{"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
-        **{"num_labels": 1, "max_position_embeddings": 514, "type_vocab_size": 1, "initializer_range": 0.5},
-    )
-    XLMRobertaForSequenceClassification(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from assistant.settings import Reranker
 from assistant.ui.texts import LANGUAGES, notice_text
 from assistant.wiring import build
 from tests.integration import company
-from tests.integration.test_reranking import QUESTION, write_cross_encoder
+from tests.integration.test_reranking import QUESTION
+from tests.integration.tiny_models import write_cross_encoder
 
 pytestmark = pytest.mark.server
 

@@ -10,7 +10,7 @@ from assistant.errors import PipelineError
 from assistant.settings import Embedding
 from assistant.wiring import build
 from tests.integration import company
-from tests.integration.test_models_pull import write_encoder
+from tests.integration.tiny_models import write_encoder
 
 pytestmark = pytest.mark.server
 WINDOW = 62  # tokens: 64 less the marks at both ends

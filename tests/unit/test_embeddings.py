@@ -9,7 +9,7 @@ import pytest
 
 from assistant.errors import ConfigError
 from assistant.parts.embeddings import EMBEDDINGS, LazyTokenizer, Window, identity
-from tests.integration.test_models_pull import write_encoder
+from tests.integration.tiny_models import write_encoder
 
 
 @pytest.fixture
