@@ -99,6 +99,11 @@ class Generations:
     def building(self) -> Generation | None:
         return next((one for one in self.all() if one.state == BUILDING), None)
 
+    def kept(self) -> list[Generation]:
+        """Those that can serve again, the one that served last first."""
+        found = [one for one in self.all() if one.state == KEPT]
+        return sorted(found, key=lambda one: one.switched_at or one.created_at, reverse=True)
+
     def sizes(self) -> dict[int, Size]:
         """By number; of those that hold something."""
         documents = select(DocumentRow.generation, DocumentRow.status, func.count())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from assistant.access.principal import AccessClass
 from assistant.errors import NotFound
 from assistant.index.catalog import Catalog
-from assistant.index.generations import KEPT, Generation
+from assistant.index.generations import Generation
 from assistant.index.succession import mark
 from assistant.ingest.metadata import was_refusal, within
 from assistant.records.tables import DocumentRow
@@ -30,11 +30,10 @@ class Differences:
 
 def latest_kept(serving: Serving) -> Generation:
     """Raises `NotFound` when none is kept."""
-    kept = [one for one in serving.generations.all() if one.state == KEPT]
+    kept = serving.generations.kept()
     if not kept:
         raise NotFound("no earlier generation is kept (index.keep_generations): see `assistant reindex --list`")
-    found = max(kept, key=lambda one: one.switched_at or one.created_at)
-    return serving.generations.with_embedding(found, serving.configured)
+    return serving.generations.with_embedding(kept[0], serving.configured)
 
 
 def switch_back(serving: Serving, kept: Index, now: Index, class_now: ClassNow) -> Differences:

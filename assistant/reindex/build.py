@@ -11,7 +11,7 @@ from typing import Any
 from assistant.access.principal import AccessClass
 from assistant.assistant import Assistant
 from assistant.errors import PipelineError, StorageError
-from assistant.index.generations import FAILED, KEPT, Generation
+from assistant.index.generations import FAILED, Generation
 from assistant.index.removal import remove_generation
 from assistant.ingest.lock import one_at_a_time
 from assistant.ingest.progress import Progress
@@ -143,8 +143,7 @@ class Reindex:
     def prune(self) -> list[int]:
         """Remove what is older than `index.keep_generations`; returns the numbers."""
         keep = self._assistant.settings.index.keep_generations
-        kept = [one for one in self._generations.all() if one.state == KEPT]
-        kept.sort(key=lambda one: (one.switched_at is not None, one.switched_at or one.created_at), reverse=True)
+        kept = self._generations.kept()
         if kept and not keep:
             time.sleep(_FINISH_SECONDS)
         for one in kept[keep:]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from assistant.assistant import Assistant
-from assistant.index.generations import KEPT
 from assistant.index.succession import mark
 from assistant.ingest.lock import one_at_a_time
 
@@ -17,7 +16,7 @@ def remove_from_kept(
     generations, removed = assistant.serving.generations, {}
     storage = assistant.settings.storage.path.expanduser().resolve()
     with one_at_a_time(storage / "run" / "ingest.lock", waiting):
-        for generation in [one for one in generations.all() if one.state == KEPT]:
+        for generation in generations.kept():
             index = assistant.serving.make(generations.with_embedding(generation, assistant.serving.configured))
             try:
                 held = [row.id for row in index.catalog.documents() if row.id in documents]
