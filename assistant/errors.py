@@ -11,6 +11,8 @@
     ├── ModelUnavailable           a language model can't answer          http 503, retryable
     ├── DocumentError              one file can't be read                 http 422
     ├── InvalidQuestion            empty, too long                        http 422, exit 2
+    ├── InvalidRequest             a value that can't be taken            http 422, exit 2
+    ├── AlreadyAsked               the same question was sent before      http 409
     ├── NotFound                   no such thing, or none this person may see  http 404
     └── AccessDenied               not signed in, or not allowed          http 403
 
@@ -73,6 +75,15 @@ class DocumentError(AssistantError):
 class InvalidQuestion(AssistantError):
     http_status = 422
     exit_code = 2
+
+
+class InvalidRequest(AssistantError):
+    http_status = 422
+    exit_code = 2
+
+
+class AlreadyAsked(AssistantError):
+    http_status = 409
 
 
 class NotFound(AssistantError):

@@ -61,6 +61,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """An earlier question of the same conversation with its answer, as far as the asker may read it today."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Step:
     """The search: the question as searched, and what was found."""
 

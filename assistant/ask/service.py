@@ -11,7 +11,7 @@ from time import perf_counter
 from assistant.access.principal import Principal
 from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.citations import CitationFilter
-from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
+from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token, Turn
 from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
 from assistant.ask.prompt import Prompt, Prompts, least_tokens
@@ -41,8 +41,13 @@ class AskService:
         self._prompts = prompts
         self._quotes = quotes  # whether `llms` ends with the extractive answerer
 
-    async def stream(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
-        """Events in the order Step, (Notice), Sources, Token …, Finished.
+    async def stream(
+        self,
+        question: str,
+        principal: Principal,
+        history: Sequence[Turn] = (),
+    ) -> AsyncGenerator[Event, None]:
+        """Events in the order Step, (Notice), Sources, Token …, Finished. `history` is the conversation, oldest first.
 
         Raises `InvalidQuestion`, `IndexNotReady`, and `ModelUnavailable` when no model answers and quoting is off.
         """

@@ -178,3 +178,64 @@ class SessionRow(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime]
+
+
+class ConversationRow(Base):
+    """A person's questions and answers on one matter. One that is deleted can be restored until it is purged."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("conversations_by_user", "user_id", "updated_at"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(200), default="")
+    folded_title: Mapped[str] = mapped_column(String(400), default="")  # for searching: SQLite folds ASCII only
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]  # of its last message
+    deleted_at: Mapped[datetime | None]
+
+
+class MessageRow(Base):
+    """A question with its answer, as it was when it was given: who reads it later is asked by today's rights."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("conversation_id", "position"), UniqueConstraint("conversation_id", "key"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    position: Mapped[int]  # from 1
+    key: Mapped[str | None] = mapped_column(
+        String(80)
+    )  # made by the client: the same question sent twice is one message
+    question: Mapped[str] = mapped_column(Text)  # as typed
+    searched: Mapped[str] = mapped_column(Text, default="")
+    language: Mapped[str] = mapped_column(String(8))
+    answer: Mapped[str] = mapped_column(Text, default="")
+    folded_question: Mapped[str] = mapped_column(Text)
+    folded_answer: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[str] = mapped_column(String(12), index=True)  # answering, finished, stopped, failed
+    error: Mapped[str] = mapped_column(String(60), default="")  # kind of the error that it failed with
+    model: Mapped[str] = mapped_column(String(200), default="")
+    is_grounded: Mapped[bool] = mapped_column(default=False)
+    sources: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    notices: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    versions: Mapped[dict[str, Any]] = mapped_column(default=dict)  # of the assistant, the embedding model, the index
+    departments: Mapped[list[str]]  # of the asker at that time
+    asked_at: Mapped[datetime] = mapped_column(index=True)
+    heard_at: Mapped[datetime]  # while it is answered, the last sign of life
+    finished_at: Mapped[datetime | None]
+
+
+class FeedbackRow(Base):
+    """What the asker thinks of an answer; may be changed."""
+
+    __tablename__ = "feedback"
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    rating: Mapped[int]  # 1 or -1
+    reason: Mapped[str] = mapped_column(String(40), default="")
+    comment: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

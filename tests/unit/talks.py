@@ -1,0 +1,19 @@
+"""Two people and their conversations in a real database, for the tests of conversations and feedback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from assistant.records.database import Database
+from assistant.records.tables import UserRow
+
+ANNA, BORIS = "anna-id", "boris-id"
+
+
+def add_people(database: Database) -> None:
+    """Without the cost of a password hash."""
+    with database.transaction() as session:
+        for key in (ANNA, BORIS):
+            name = key.removesuffix("-id")
+            given = {"password_hash": "", "roles": ["user"], "departments": [], "created_at": datetime.now(UTC)}
+            session.add(UserRow(id=key, name=name, level=1, **given))
