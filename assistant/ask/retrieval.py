@@ -223,7 +223,9 @@ class Retriever:
     def _best(self, found: list[Source], later: Later, limit: int, *, differing: bool) -> tuple[Source, ...]:
         """The first ones, editions in force before those that they replace, numbered, with their dates."""
         ordered = in_force_first(found, later)
-        chosen = distinct(ordered, limit, kept=later) if differing else ordered[:limit]
+        chosen = ordered[:limit]
+        if differing:
+            chosen = distinct(ordered, limit, self._search.keyword_retriever().words_of, kept=later)
         dated = with_standing(chosen, self._catalog, later)
         return tuple(replace(source, n=number) for number, source in enumerate(dated, start=1))
 

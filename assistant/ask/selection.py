@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from assistant.ask.events import Source
-from assistant.index.words import words
+from assistant.index.catalog import Passage
 
 _SAME = 0.9  # share of the words of both that they have in common (Jaccard)
 
 
-def distinct(found: Sequence[Source], limit: int, *, kept: Container[str] = ()) -> list[Source]:
+def distinct(
+    found: Sequence[Source], limit: int, words_of: Callable[[Passage], frozenset[str]], *, kept: Container[str] = ()
+) -> list[Source]:
     """The best `limit` that say different things: copies of a text would take the places of what else there is.
 
     Documents in `kept` (editions that were replaced: the reader shall see that) are never left out.
@@ -19,7 +21,7 @@ def distinct(found: Sequence[Source], limit: int, *, kept: Container[str] = ()) 
     for source in found:
         if len(chosen) == limit:
             break
-        has = frozenset(words(source.passage.text))
+        has = words_of(source.passage)
         if source.passage.document in kept or not any(_nearly_same(has, other) for _, other in chosen):
             chosen.append((source, has))
     return [source for source, _ in chosen]

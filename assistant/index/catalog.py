@@ -172,7 +172,9 @@ class Catalog(WriteJournal, DocumentRecords):
         with self._database.transaction() as session:
             for start in range(0, len(wanted), _BATCH):
                 mine = {"generation": self.generation, "ids": wanted[start : start + _BATCH]}
-                rows = session.connection().execute(_PASSAGES_BY_ID, mine)
+                rows = (
+                    session.connection().execute(_PASSAGES_BY_ID, mine).all()
+                )  # row by row lets other threads in at each
                 found.update((row[0], _passage(row)) for row in rows)
         return found
 

@@ -120,12 +120,13 @@ def _in_titles(
     total = sum(term.rarity for term in terms)
     found = {}
     for title in set(titles):
-        weights = rarity(_words_of(title))
+        weights = rarity(words_of_head(title))
         shared = sum(weight for word, weight in weights.items() if word in asked)
         found[title] = min(1.0, shared / total) * shared / sum(weights.values()) if shared else 0.0
     return [found[title] ** 0.5 for title in titles]
 
 
 @lru_cache(maxsize=10_000)
-def _words_of(title: str) -> tuple[str, ...]:
+def words_of_head(title: str) -> tuple[str, ...]:
+    """The words of a title or a section's name: many passages have the same."""
     return tuple(words(title))

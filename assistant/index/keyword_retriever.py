@@ -16,7 +16,7 @@ from llama_index.retrievers.bm25 import BM25Retriever
 from numpy.typing import NDArray
 
 from assistant.index.catalog import Passage
-from assistant.index.evidence import Evidence, evidence
+from assistant.index.evidence import Evidence, evidence, words_of_head
 from assistant.index.spelling import Vocabulary, by_letter
 from assistant.index.terms import Term
 from assistant.index.words import words
@@ -45,6 +45,7 @@ class KeywordRetriever(BM25Retriever):
     ) -> None:
         super().__init__(existing_bm25=bm25, similarity_top_k=1, callback_manager=CallbackManager([]))
         self._spellings = by_letter(bm25.vocab_dict)
+        self._names = list(bm25.vocab_dict)  # in the order of their numbers
         self._tokens = tokens
         self._offsets = offsets
         self.chunks = chunks
@@ -95,6 +96,15 @@ class KeywordRetriever(BM25Retriever):
         titles = [passage.title for passage in passages.values()]
         return dict(zip(passages, evidence(terms, numbers, self.rarity, cut, titles), strict=True))
 
+    def words_of(self, passage: Passage) -> frozenset[str]:
+        """The words of its text, without those of its title and section; not cut again if this index has it."""
+        (row,), (is_known,) = self._rows([passage.chunk])
+        if not is_known:
+            return frozenset(words(passage.text))
+        start = self._offsets[row] + len(words_of_head(passage.title)) + len(words_of_head(passage.section))
+        numbers = np.unique(self._tokens[start : self._offsets[row + 1]])
+        return frozenset(map(self._names.__getitem__, numbers.tolist()))
+
     def rarity(self, tokens: Sequence[str]) -> dict[str, float]:
         """Inverse document frequency of each word (Robertson-Spärck Jones, as Lucene has it)."""
         return {token: self._rarity(self._having(token)) for token in tokens}
@@ -141,12 +151,15 @@ def index_words(corpus: Iterable[list[str]]) -> bm25s.BM25:
     return bm25
 
 
+def _mapped(file: Path) -> NDArray[Any]:
+    """Still mapped, but a plain array: each piece of numpy's own class for it costs ten times as much to cut."""
+    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+
+
 def load(folder: Path) -> KeywordRetriever:
-    options: dict[str, Any] = {"mmap_mode": "r", "allow_pickle": False}
-    chunks = np.load(folder / "chunks.npy", **options)
-    classes = np.load(folder / "classes.npy", **options)
-    tokens = np.load(folder / "tokens.npy", **options)
-    offsets = np.load(folder / "offsets.npy", **options)
+    chunks, classes, tokens, offsets = (
+        _mapped(folder / f"{name}.npy") for name in ("chunks", "classes", "tokens", "offsets")
+    )
     bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False) if len(chunks) else index_words([])
     bm25.scores |= {name: np.asarray(bm25.scores[name]) for name in ("data", "indices", "indptr")}  # still mapped
     if len(chunks) != len(classes) or (len(chunks) and len(chunks) != bm25.scores["num_docs"]):

@@ -74,6 +74,20 @@ def test_what_is_damaged_is_said_and_made_anew(tmp_path: Path, damage: str) -> N
     assert found(index, "zebra") == ["d-zebra"]
 
 
+def test_the_words_of_a_passage_are_those_of_its_text_alone(tmp_path: Path) -> None:
+    catalog = filled(tmp_path, "zebra")
+    row = DocumentRow(id="e", pipeline="p", source="", path="e.md", status="indexed", class_id=1, chunks=1)
+    row.title = "Horses of 2024"
+    chunk = _chunk("e", 0, "Zebras run, zebras sleep: 42 days", 1) | {"section": "The steppe"}
+    catalog.commit_versions([(row, [chunk])])
+    KeywordIndex(tmp_path / "bm25", catalog).refresh()
+    retriever = KeywordIndex(tmp_path / "bm25", catalog).current()
+    assert retriever is not None
+    passage = catalog.passages_of("e")[0]
+    assert retriever.words_of(passage) == frozenset(words("zebras run sleep 42 days"))
+    assert retriever.words_of(replace(passage, chunk="newer", text="Sheep")) == frozenset(words("sheep"))
+
+
 def test_swapped_twice_between_reading_and_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = filled(tmp_path, "zebra")
     folder, load = tmp_path / "bm25", keyword_retriever.load
