@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from assistant.ask.chain import Chain
     from assistant.ask.events import Event
+    from assistant.ask.queue import Queue
     from assistant.ask.retrieval import Retrieved, Retriever
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
@@ -54,6 +55,7 @@ class Assistant:
     serving: Serving
     chroma: ChromaServer
     chain: Chain
+    queue: Queue
     reranker: Callable[[], BaseNodePostprocessor | None]
     on_close: Sequence[Callable[[], None]]
 
@@ -90,10 +92,11 @@ class Assistant:
     # --- asking
 
     async def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
-        """Events in the order Step, (Notice), Sources, Token …, Finished; all from the index that serves when it begins."""
+        """Events in the order (Queued), Step, (Notice), Sources, Token …, Finished; all from one index."""
         index = await asyncio.to_thread(self.serving)
         with self.serving.asking(index):
-            async with aclosing(index.ask_service.stream(question, principal)) as events:
+            answering = index.ask_service.stream(question, principal)
+            async with aclosing(self.queue.through(principal.id, answering)) as events:
                 async for event in events:
                     yield event
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assistant.access.principal import Principal
-from assistant.ask.events import Finished, Notice, Source, Standing, Step
+from assistant.ask.events import Finished, Notice, Queued, Source, Standing, Step
 from assistant.ask.retrieval import Retrieved
 from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
@@ -87,6 +87,10 @@ def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
         "notices": [notice_json(notice, say) for notice in finished.notices],
         "timings_ms": finished.timings_ms,
     }
+
+
+def queued_json(queued: Queued) -> dict[str, Any]:
+    return {"place": queued.place, "seconds": queued.seconds}
 
 
 def step_json(step: Step) -> dict[str, Any]:

@@ -9,6 +9,7 @@
     ├── ChromaUnavailable          the vector store doesn't answer        http 503, retryable
     ├── IndexNotReady              nothing has been loaded yet            http 503
     ├── ModelUnavailable           a language model can't answer          http 503, retryable
+    ├── Busy                       too many questions wait already        http 503, retryable
     ├── DocumentError              one file can't be read                 http 422
     ├── InvalidQuestion            empty, too long                        http 422, exit 2
     ├── InvalidRequest             a value that can't be taken            http 422, exit 2
@@ -66,6 +67,15 @@ class IndexNotReady(AssistantError):
 class ModelUnavailable(AssistantError):
     http_status = 503
     retryable = True
+
+
+class Busy(AssistantError):
+    http_status = 503
+    retryable = True
+
+    def __init__(self, message: str, seconds: int = 30) -> None:
+        super().__init__(message)
+        self.seconds = seconds  # after which it is worth another try
 
 
 class DocumentError(AssistantError):

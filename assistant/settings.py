@@ -23,7 +23,10 @@ class Server(Block):
     host: str = Field(default="127.0.0.1", description="Address the page is served on; loopback unless you publish it.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port of the page; 0 takes a free one.")
     concurrent_answers: PositiveInt = Field(
-        default=16, description="Answers that stream at once; others wait in the queue."
+        default=16, description="Answers that stream at once; others wait, and see their place."
+    )
+    waiting_answers: int = Field(
+        default=256, ge=0, description="Questions that may wait; the next one is told that the assistant is busy."
     )
     shutdown_grace_seconds: PositiveFloat = Field(
         default=10.0, description="How long running answers may finish at shutdown."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
+from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
 from assistant.errors import StorageError
@@ -63,6 +64,7 @@ def build(
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,
+        queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         reranker=reranker,
         on_close=[serving.close, shared.chroma.close, database.close],
     )

@@ -1,4 +1,4 @@
-"""What happens while an answer is made: small frozen values, in the order Step, (Notice), Sources, Token …, Finished."""
+"""What happens while an answer is made: frozen values in the order (Queued), Step, (Notice), Sources, Token …, Finished."""
 
 from __future__ import annotations
 
@@ -69,6 +69,14 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Queued:
+    """It is not this question's turn: its place in the line, counted from 1, and about how long that takes, if known."""
+
+    place: int
+    seconds: int | None
+
+
+@dataclass(frozen=True)
 class Step:
     """The search: the question as searched, and what was found."""
 
@@ -112,4 +120,4 @@ class Finished:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-Event = Step | Notice | Sources | Token | Finished
+Event = Queued | Step | Notice | Sources | Token | Finished

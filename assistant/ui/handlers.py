@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import structlog
 
-from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
+from assistant.ask.events import Event, Finished, Notice, Queued, Source, Sources, Step, Token
 from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, AssistantError
 from assistant.ui.render import (
@@ -23,7 +23,7 @@ from assistant.ui.render import (
     sources_markdown,
     step_markdown,
 )
-from assistant.ui.texts import error_text, page_language, texts
+from assistant.ui.texts import error_text, page_language, queued_text, texts
 
 log = structlog.get_logger("assistant.ui")
 
@@ -94,6 +94,9 @@ class _View:
 
     def take(self, event: Event) -> None:
         match event:
+            case Queued():
+                title = queued_text(event, self._language)
+                self._step = {"role": "assistant", "content": "", "metadata": {"title": title, "status": "pending"}}
             case Step():
                 title = texts(self._language)["searching"]
                 metadata = {

@@ -77,10 +77,11 @@ def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
             new = gr.Button(words("new"), size="sm", variant="secondary", elem_id="new", scale=0, min_width=180)
 
         page.load(handlers.header, None, header, **_QUIET)
-        _connect(handlers, chat, question, (send, stop, new), assistant.settings.server.concurrent_answers)
+        _connect(handlers, chat, question, (send, stop, new))
 
     # Mounted pages have no launch() to set it: the default of 40 makes the 41st person wait for nothing.
-    page.max_threads = max(64, 4 * assistant.settings.server.concurrent_answers)
+    server = assistant.settings.server
+    page.max_threads = max(64, 4 * server.concurrent_answers + server.waiting_answers)
     page.queue(api_open=False, max_size=256, default_concurrency_limit=64)
     return page, {"theme": _theme(), "css": _CSS, "i18n": words}
 
@@ -110,7 +111,6 @@ def _connect(
     chat: gr.Chatbot,
     question: gr.Textbox,
     buttons: tuple[gr.Button, gr.Button, gr.Button],
-    concurrent_answers: int,
 ) -> None:
     """Asking swaps "send" for "stop"; stopping and a new conversation cancel the answer, and with it the model."""
     send, stop, new = buttons
@@ -119,8 +119,7 @@ def _connect(
         handlers.ask,
         [question, chat],
         [question, chat],
-        concurrency_limit=concurrent_answers,
-        concurrency_id="answers",
+        concurrency_limit=None,  # who waits for an answer waits in our own line, where the place is known
         **_QUIET,
     )
     asking.then(_idle, None, [send, stop], **at_once)

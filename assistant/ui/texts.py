@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from assistant.ask.events import Notice, Standing
+from assistant.ask.events import Notice, Queued, Standing
 from assistant.errors import (
     AssistantError,
+    Busy,
     ChromaUnavailable,
     IndexNotReady,
     InvalidQuestion,
@@ -32,6 +33,8 @@ _RU = {
     "new": "Новый разговор",
     "empty": "Задайте вопрос — например, «Как настроить VPN?»",
     "searching": "Поиск в базе знаний",
+    "queued": "Вы в очереди: место {place}",
+    "queued.seconds": "Вы в очереди: место {place}, примерно {seconds} с",
     "searched": "Искали: {question}",
     "found": "Найдено выдержек: {passages}, документов просмотрено: {documents}.",
     "passages": "выдержек: {n}",
@@ -75,6 +78,7 @@ _RU = {
     "error.OtherModel": "База создана другой моделью эмбеддингов, чем указана в настройках, и пока не принимает документы. "
     "Попросите администратора выполнить `assistant reindex`.",
     "error.StorageError": "Хранилище недоступно (диск или база данных). Сообщите администратору: `assistant doctor`.",
+    "error.Busy": "Сейчас спрашивает слишком много людей. Попробуйте через минуту.",
     "error.NotFound": "Такого документа нет, или он изменился, или у вас нет права его читать.",
     "error.AssistantError": "Не получилось ответить. Попробуйте ещё раз.",
 }
@@ -93,6 +97,8 @@ _EN = {
     "new": "New conversation",
     "empty": "Ask a question, for example “How do I set up the VPN?”",
     "searching": "Searching the knowledge base",
+    "queued": "You are in the queue: place {place}",
+    "queued.seconds": "You are in the queue: place {place}, about {seconds} s",
     "searched": "Searched for: {question}",
     "found": "Passages found: {passages}, documents considered: {documents}.",
     "passages": "passages: {n}",
@@ -136,6 +142,7 @@ _EN = {
     "error.OtherModel": "The store was made with another embedding model than the settings name, so it takes no documents now. "
     "Ask your administrator to run `assistant reindex`.",
     "error.StorageError": "Storage is unavailable (disk or database). Please tell your administrator: `assistant doctor`.",
+    "error.Busy": "Too many people are asking at the moment. Try again in a minute.",
     "error.NotFound": "There is no such document, or it has changed, or you may not read it.",
     "error.AssistantError": "That did not work. Please try again.",
 }
@@ -148,6 +155,7 @@ _SHOWN_ERRORS = (
     ChromaUnavailable,
     ModelUnavailable,
     StorageError,
+    Busy,
     NotFound,
 )
 
@@ -192,6 +200,12 @@ def date_text(day: str, language: str) -> str:
 
 def notice_text(notice: Notice, language: str) -> str:
     return texts(language)[f"notice.{notice.kind}"].format(detail=notice.detail)
+
+
+def queued_text(queued: Queued, language: str) -> str:
+    """The place in the line, and about how long that takes, if that is known."""
+    key = "queued" if queued.seconds is None else "queued.seconds"
+    return texts(language)[key].format(place=queued.place, seconds=queued.seconds)
 
 
 def error_text(error: AssistantError, language: str, *, limit: int = 0) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -13,15 +13,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from assistant.access.principal import Principal
-from assistant.ask.events import Event, Finished, Notice, Sources, Step, Token
+from assistant.ask.events import Event, Finished, Notice, Queued, Sources, Step, Token
 from assistant.ask.language import language_of
-from assistant.assistant import Assistant
-from assistant.contracts import Say, ask_json, notice_json, search_json, source_json, step_json
+from assistant.contracts import Say, ask_json, notice_json, queued_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
 from assistant.ui.texts import notice_text, page_language
 from assistant.web.problems import problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
+from assistant.web.streams import begun
 
 router = APIRouter(prefix="/api", tags=["ask"])
 log = structlog.get_logger("assistant.web")
@@ -48,18 +47,20 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
 
 @router.post("/ask", response_class=StreamingResponse)
 async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
-    """Server-sent events: step, notice, sources, token …, finished; or error."""
+    """Server-sent events: (queued), step, (notice), sources, token …, finished; or error in the middle of them."""
     index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
     index.retriever.checked(body.question)
-    events = _events(assistant, body.question, user, page_language(request.headers.get("accept-language")))
-    return StreamingResponse(events, media_type="text/event-stream", headers=_UNBUFFERED)
+    events = await begun(assistant.ask(body.question, user))
+    frames = _frames(events, body.question, page_language(request.headers.get("accept-language")))
+    return StreamingResponse(frames, media_type="text/event-stream", headers=_UNBUFFERED)
 
 
-async def _events(assistant: Assistant, question: str, user: Principal, language: str) -> AsyncIterator[str]:
+async def _frames(events: AsyncGenerator[Event, None], question: str, language: str) -> AsyncIterator[str]:
+    say = _sayer(question)
     try:
-        async with aclosing(assistant.ask(question, user)) as events:
+        async with aclosing(events):
             async for event in events:
-                yield _sse(event, _sayer(question))
+                yield _sse(event, say)
     except AssistantError as error:
         yield _frame("error", problem(error, language))
     except Exception as error:  # noqa: BLE001 - the status is sent already: the stream itself must say that it failed
@@ -68,6 +69,8 @@ async def _events(assistant: Assistant, question: str, user: Principal, language
 
 def _sse(event: Event, say: Say) -> str:
     match event:
+        case Queued():
+            name, data = "queued", queued_json(event)
         case Step():
             name, data = "step", step_json(event)
         case Notice():

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from assistant.errors import AssistantError, ChromaUnavailable, ConfigError, ModelUnavailable, StorageError
+from assistant.errors import AssistantError, Busy, ChromaUnavailable, ConfigError, ModelUnavailable, StorageError
 from assistant.ui.texts import error_text, page_language, texts
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
@@ -60,7 +60,9 @@ async def respond(request: Request, error: Exception) -> Response:
         if isinstance(error, NotSignedIn):
             return RedirectResponse("/login", 303)
         return _page(request, error_text(error, _language(request)), error.http_status)
-    return JSONResponse(problem(error, _language(request)), error.http_status, media_type="application/problem+json")
+    headers = {"Retry-After": str(error.seconds)} if isinstance(error, Busy) else None
+    body = problem(error, _language(request))
+    return JSONResponse(body, error.http_status, headers=headers, media_type="application/problem+json")
 
 
 async def respond_unexpected(request: Request, error: Exception) -> Response:

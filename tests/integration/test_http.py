@@ -244,13 +244,18 @@ def test_a_stream_that_breaks_says_so(web: Web, monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("secret inside")
 
     with web.client("staff", headers={"accept-language": "en"}) as client:
-        monkeypatch.setattr(type(web.assistant.catalog), "passages", broken)
-        with capture_logs() as logged:
-            answer = client.post("/api/ask", json={"question": "Кто выдаёт пропуск?"})
-    ((name, body),) = events(answer)
-    assert (name, body["status"], body["title"]) == ("error", 500, "InternalError")
-    assert logged[0]["error_id"] in body["detail"]
-    assert "secret" not in answer.text
+        with monkeypatch.context() as patched, capture_logs() as logged:
+            patched.setattr(type(web.assistant.catalog), "passages", broken)
+            before = client.post("/api/ask", json={"question": "Кто выдаёт пропуск?"})
+        body = problem(before, 500)
+        assert (body["title"], logged[0]["error_id"] in body["detail"]) == ("InternalError", True)
+        with monkeypatch.context() as patched, capture_logs() as logged:
+            patched.setattr(type(web.assistant.chain), "stream", broken)
+            midway = client.post("/api/ask", json={"question": "Кто выдаёт пропуск?"})
+        name, body = events(midway)[-1]
+        assert (name, body["status"], body["title"]) == ("error", 500, "InternalError")
+        assert logged[0]["error_id"] in body["detail"]
+    assert "secret" not in before.text + midway.text
 
 
 def test_served_and_stopped_twice(web: Web) -> None:
