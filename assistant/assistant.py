@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from assistant.index.consistency import Consistency
     from assistant.index.keyword import KeywordIndex
     from assistant.ingest.administration import Administration
+    from assistant.ingest.drawing import Drawing
     from assistant.ingest.progress import Progress
     from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
@@ -56,6 +57,7 @@ class Assistant:
     chroma: ChromaServer
     chain: Chain
     queue: Queue
+    drawing: Drawing
     reranker: Callable[[], BaseNodePostprocessor | None]
     on_close: Sequence[Callable[[], None]]
 

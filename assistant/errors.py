@@ -15,6 +15,7 @@
     ├── InvalidRequest             a value that can't be taken            http 422, exit 2
     ├── AlreadyAsked               the same question was sent before      http 409
     ├── NotFound                   no such thing, or none this person may see  http 404
+    │   └── FileChanged            the file is not the loaded version      http 404
     └── AccessDenied               not signed in, or not allowed          http 403
 
 Messages are one line for a person: what happened, what to do.
@@ -98,6 +99,10 @@ class AlreadyAsked(AssistantError):
 
 class NotFound(AssistantError):
     http_status = 404
+
+
+class FileChanged(NotFound):
+    pass
 
 
 class AccessDenied(AssistantError):

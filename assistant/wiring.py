@@ -14,6 +14,7 @@ from assistant.errors import StorageError
 from assistant.index.chroma_server import ChromaServer
 from assistant.index.generations import Generations
 from assistant.index_wiring import Once, Shared, embedding_choice, make_index
+from assistant.ingest.drawing import Drawing
 from assistant.records.database import Database
 from assistant.records.users import Users
 from assistant.serving import Serving
@@ -57,6 +58,7 @@ def build(
     serving = Serving(
         Generations(database), shared.configured, lambda generation: make_index(shared, serving, generation)
     )
+    drawing = Drawing(settings.ingest)
     return Assistant(
         settings=settings,
         users=Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days),
@@ -65,8 +67,9 @@ def build(
         chroma=shared.chroma,
         chain=shared.chain,
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
+        drawing=drawing,
         reranker=reranker,
-        on_close=[serving.close, shared.chroma.close, database.close],
+        on_close=[drawing.close, serving.close, shared.chroma.close, database.close],
     )
 
 

@@ -1,18 +1,23 @@
-"""What runs inside a reading worker: limits on the process, then one file, or a few pages of one, at a time."""
+"""What runs inside a worker process, one at a time: reading a file, recognising a few of its pages, drawing one page."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.errors import DocumentError
+from assistant.errors import DocumentError, FileChanged, NotFound
 
 if TYPE_CHECKING:
+    from assistant.parts.pdf_view import PageView
     from assistant.parts.readers import Part, ReadContext, Reading
+
+
+_CHANGED = "the file was moved, changed or deleted since it was loaded: the next ingest brings it up to date"
 
 
 class PassingTrouble(DocumentError):
@@ -32,6 +37,15 @@ class Job:
     cache: str | None
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """A PDF of which a page is to be shown, as long as its content is still `sha256`."""
+
+    location: str
+    sha256: str
+    passwords: tuple[str, ...]
+
+
 def read(job: Job) -> Reading:
     """The text of a file, and which of its parts need OCR. Raises `DocumentError`, `MemoryError`."""
     with _plain_errors():
@@ -44,6 +58,33 @@ def recognise(job: Job, pictures: list[int]) -> list[Part]:
         from assistant.parts.readers import READERS
 
         return READERS.build(job.reader, **job.options).recognise(Path(job.location), pictures, _context(job))
+
+
+def look(sheet: Sheet, shown: int, place: int, passage: str) -> PageView:
+    """Where a passage is on a page. Raises `DocumentError`, `NotFound`, `MemoryError`."""
+    with _plain_errors():
+        from assistant.parts.pdf_view import look
+
+        return look(_content(sheet), sheet.passwords, shown, place, passage)
+
+
+def draw(sheet: Sheet, number: int) -> bytes:
+    """A page as WebP. Raises `DocumentError`, `NotFound`, `MemoryError`."""
+    with _plain_errors():
+        from assistant.parts.pdf_view import picture_of
+
+        return picture_of(_content(sheet), sheet.passwords, number)
+
+
+def _content(sheet: Sheet) -> bytes:
+    """What was loaded and nothing else: checked here, on the very bytes that are drawn."""
+    try:
+        raw = Path(sheet.location).read_bytes()
+    except OSError as error:
+        raise FileChanged(_CHANGED) from error
+    if hashlib.sha256(raw).hexdigest() != sheet.sha256:
+        raise FileChanged(_CHANGED)
+    return raw
 
 
 def _read(job: Job) -> Reading:
@@ -69,7 +110,7 @@ def _plain_errors() -> Iterator[None]:
         yield
     except MemoryError:
         raise MemoryError from None
-    except DocumentError as error:
+    except (DocumentError, NotFound) as error:
         raise type(error)(_printable(str(error))) from None
     except BaseException as error:  # noqa: BLE001 - one file's failure, whatever it is, must not stop the others
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:

@@ -26,6 +26,7 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.health = health.HealthCache()
     app.state.loading = Loading(assistant)
     app.state.password_checks = anyio.CapacityLimiter(2)
+    app.state.drawing = documents.drawing_limiter()
     for module in (sign_in, documents, admin, api, health):
         app.include_router(module.router)
     add_error_handlers(app)

@@ -1,65 +1,82 @@
-"""/documents/{id}: the document's text with the passage marked, and its original file; access is checked for both."""
+"""/documents/{id}: the document with the passage marked, a PDF's pages, the original file; access is checked for each."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import anyio
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from assistant.assistant import DocumentView
-from assistant.errors import NotFound
-from assistant.index.catalog import Passage
-from assistant.ui.texts import dated_text, out_of_force, page_language, place_text, texts
-from assistant.web.pages import markdown_html, render
+from assistant.assistant import Assistant, DocumentView
+from assistant.errors import DocumentError, FileChanged, NotFound
+from assistant.ui.texts import page_language
+from assistant.web.document_page import Cited, has_pages, picture_html, text_html
 from assistant.web.session import AssistantDep, UserDep
+
+if TYPE_CHECKING:
+    from assistant.parts.pdf_view import PageView
 
 router = APIRouter(tags=["documents"])
 
-_AROUND = 15  # passages shown before and after the marked one
 _PRIVATE = {"Cache-Control": "private, no-store"}  # who may read it is asked each time
 _INLINE = {".pdf": "application/pdf"}  # a text file may be in any encoding, and browsers guess wrong
+_AT_ONCE = 8  # pages that are drawn or wait for it; others wait for a thread
+
+
+def drawing_limiter() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(_AT_ONCE)
 
 
 @router.get("/documents/{document}", response_class=HTMLResponse)
-async def show(request: Request, document: str, assistant: AssistantDep, user: UserDep, chunk: str = "") -> Response:
-    """The document as text, around the passage `chunk`, which is marked."""
-    view, passages = await run_in_threadpool(assistant.document, document, user)
+async def show(
+    request: Request,
+    document: str,
+    assistant: AssistantDep,
+    user: UserDep,
+    chunk: str = "",
+    page: int = 0,
+    view: str = "",
+) -> Response:
+    """The document at the passage `chunk`, which is marked: a PDF as the picture of its page, everything else as text.
+
+    `page` is another page of a PDF; `view=text` shows a PDF as text.
+    """
+    found, passages = await run_in_threadpool(assistant.document, document, user)
     standing = await run_in_threadpool(lambda: assistant.retriever.standing(document, user))
     language = page_language(request.headers.get("accept-language"))
-    marked = next((number for number, passage in enumerate(passages) if passage.chunk == chunk), None)
-    start = max(0, (marked or 0) - _AROUND)
-    shown = passages[start : (marked or 0) + _AROUND + 1]
-    parts = [
-        {
-            "place": place_text(p, language),
-            "section": p.section,
-            "html": markdown_html(text),
-            "marked": p.chunk == chunk,
-        }
-        for p, text in zip(shown, without_overlaps(shown), strict=True)
-    ]
-    place = place_text(passages[marked], language) if marked is not None else ""
-    html = render(
-        "document.html",
-        language=language,
-        t=texts(language),
-        row=view.row,
-        access=view.access_class,
-        parts=parts,
-        more_before=start > 0,
-        more_after=start + len(shown) < len(passages),
-        place=place,
-        dated=dated_text(standing, language),
-        out_of_force=out_of_force(standing, language),
-        successor=standing.superseded_by,
-        outdated=bool(chunk) and marked is None,
-        original=f"/documents/{document}/original" + _page_anchor(passages, marked),
-    )
-    return HTMLResponse(html, headers=_PRIVATE)
+    cited = Cited(found, passages, standing, chunk, language)
+    why = ""
+    if has_pages(cited) and view != "text":
+        try:
+            look = partial(_looked, assistant, cited, page or cited.place or 1)
+            drawn = await run_sync(look, limiter=request.app.state.drawing)
+            return HTMLResponse(picture_html(cited, drawn), headers=_PRIVATE)
+        except FileChanged:
+            why = "changed"
+        except DocumentError:
+            why = "undrawn"
+    return HTMLResponse(text_html(cited, page, why), headers=_PRIVATE)
+
+
+@router.get("/documents/{document}/pages/{number}", response_class=Response)
+async def page_picture(
+    request: Request, document: str, number: int, assistant: AssistantDep, user: UserDep
+) -> Response:
+    """A page of a PDF as a WebP picture, as long as the file is the version that was loaded."""
+    found, _ = await run_in_threadpool(assistant.document, document, user)
+    if Path(found.row.path).suffix.lower() not in _INLINE:
+        raise NotFound("the document has no pages")
+    _check_is_there(found)
+    draw = partial(assistant.drawing.draw, found.row.location, found.row.sha256, number)
+    picture = await run_sync(draw, limiter=request.app.state.drawing)
+    return Response(picture, media_type="image/webp", headers=_PRIVATE)
 
 
 @router.get("/documents/{document}/original")
@@ -67,10 +84,9 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     """The file itself, as long as it is the version that was loaded."""
     view, _ = await run_in_threadpool(assistant.document, document, user)
     file = Path(view.row.location)
-    if not view.row.location or not await run_in_threadpool(_is_loaded, file, view):
-        raise NotFound(
-            "the file was moved, changed or deleted since it was loaded: the next ingest brings it up to date"
-        )
+    _check_is_there(view)
+    if not await run_in_threadpool(_is_loaded, file, view):
+        raise FileChanged(_CHANGED)
     name = quote(Path(view.row.path).name)
     kind = _INLINE.get(file.suffix.lower())
     # Whatever could run scripts in our origin (HTML, SVG) is only ever downloaded.
@@ -78,30 +94,27 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     return FileResponse(file, media_type=kind or "application/octet-stream", headers=headers)
 
 
-def _page_anchor(passages: list[Passage], marked: int | None) -> str:
-    """Where a PDF is to be opened; sheets and attachments have no place that an address could name."""
-    passage = passages[marked] if marked is not None else None
-    return f"#page={passage.page}" if passage and passage.page and passage.page_kind == "page" else ""
+_CHANGED = "the file was moved, changed or deleted since it was loaded: the next ingest brings it up to date"
 
 
-def without_overlaps(passages: list[Passage]) -> list[str]:
-    """The passages' texts, each without what the one before it already ended with."""
-    texts_ = [passage.text for passage in passages]
-    for number in range(len(texts_) - 1, 0, -1):
-        before, text = passages[number - 1], texts_[number]
-        if before.section != passages[number].section:
-            continue
-        longest = min(len(before.text), len(text), 600)
-        overlap = next((n for n in range(longest, 20, -1) if before.text.endswith(text[:n])), 0)
-        texts_[number] = text[overlap:].lstrip()
-    return texts_
+def _looked(assistant: Assistant, cited: Cited, shown: int) -> PageView:
+    """In a thread."""
+    _check_is_there(cited.view)
+    row = cited.view.row
+    text = cited.passages[cited.marked].text if cited.marked is not None else ""
+    return assistant.drawing.look(row.location, row.sha256, shown, cited.place or 0, text)
+
+
+def _check_is_there(view: DocumentView) -> None:
+    """The passages of a document that failed are of an earlier content. Raises `FileChanged`."""
+    if not view.row.location or view.row.status != "indexed":
+        raise FileChanged(_CHANGED)
 
 
 def _is_loaded(file: Path, view: DocumentView) -> bool:
-    """Whether the file is what the passages were made of; those of one that failed are of an earlier content."""
+    """Whether the file is what the passages were made of."""
     try:
         with file.open("rb") as content:
-            is_same = hashlib.file_digest(content, "sha256").hexdigest() == view.row.sha256
-            return is_same and view.row.status == "indexed"
+            return hashlib.file_digest(content, "sha256").hexdigest() == view.row.sha256
     except OSError:
         return False

@@ -69,6 +69,7 @@ VALUES = {
     "assistant.ingest.watch",
     "assistant.ingest.progress",
     "assistant.ingest.upload",
+    "assistant.parts.pdf_view.PageView",
     "assistant.records.users.generate_password",
     "assistant.serving.Index",
 }

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from assistant.parts.readers.text_layer import garbled, unscrambled
+from assistant.parts.text_layer import garbled, unscrambled
 from tests.conftest import SHARED
 from tests.truth.sentences import Writer
 
@@ -78,7 +78,8 @@ def test_glyphs_that_are_no_letters() -> None:
 @pytest.mark.shared
 def test_good_pages_of_real_documents_are_not_taken_for_nonsense() -> None:
     manifest = SHARED / "manifest.jsonl"
-    from assistant.parts.readers.pdf_pages import opened, page_of
+    from assistant.parts.pdf_files import opened
+    from assistant.parts.readers.pdf_pages import page_of
 
     rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
     chosen = [row for row in rows if row["kind"] == "pdf" and row["lang"] == "ru" and "digital" in row["tags"]]

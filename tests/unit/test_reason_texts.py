@@ -12,7 +12,7 @@ import pytest
 from assistant.ui.reason_texts import RUSSIAN, reason_text
 
 PACKAGE = Path(__file__).parents[2] / "assistant"
-FILES = [PACKAGE / "parts" / "ocr_data.py"]
+FILES = [PACKAGE / "parts" / "ocr_data.py", PACKAGE / "parts" / "pdf_files.py"]
 FILES += [file for folder in ("parts/readers", "ingest") for file in sorted((PACKAGE / folder).rglob("*.py"))]
 TREES = {file: ast.parse(file.read_text("utf-8")) for file in FILES}
 # Where a reason stands: arguments of these, by position; these keywords; these lists; what these functions return.

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import DocumentError
-from assistant.parts.readers import lookalikes, text_layer
+from assistant.parts import text_layer
+from assistant.parts.pdf_files import Refused, opened
+from assistant.parts.readers import lookalikes
 from assistant.parts.readers.base import READERS, CorporateReader, Part, ReadContext, Reading, clean
 from assistant.parts.readers.pdf_markdown import Marked, complete, markdown_of
-from assistant.parts.readers.pdf_pages import Page, Refused, draw, opened, page_of
+from assistant.parts.readers.pdf_pages import Page, draw, page_of
 from assistant.parts.readers.pdf_properties import properties_of
 
 _WORD = re.compile(r"[^\W_]{2,}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.parts.readers import text_layer
+from assistant.parts import text_layer
 from assistant.parts.readers.pdf_pages import Page
 
 _EMPTY_FENCE = re.compile(r"```\w*\s*```")

@@ -1,18 +1,15 @@
-"""Pages of a PDF as PDFium sees them: opened with a password, their plain text, what is only a picture, and drawn."""
+"""Pages of a PDF as PDFium sees them: their plain text, what is only a picture, and drawn for recognition."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.errors import DocumentError
-from assistant.parts.readers import text_layer
+from assistant.parts import text_layer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,10 +30,6 @@ Why = Literal["picture", "garbled"]
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
 
 
-class Refused(DocumentError):
-    """PDFium can't open it, for another reason than a password."""
-
-
 @dataclass(frozen=True)
 class Page:
     """Plain text, put right if its encoding was wrong; `why` it needs OCR, if it does."""
@@ -46,33 +39,6 @@ class Page:
     unscrambled: int = 0  # words whose encoding was put right
     turned: int = 0  # degrees clockwise by which most of its lines are seen turned
     aside: tuple[str, ...] = ()  # lines that run another way than most
-
-
-@contextmanager
-def opened(file: Path, passwords: Sequence[str]) -> Iterator[tuple[PdfDocument, str | None]]:
-    """The document and the password that opened it. Raises `DocumentError` for a password, `Refused` for damage."""
-    document, password = _open(file, passwords)
-    try:
-        yield document, password
-    finally:
-        document.close()
-
-
-def _open(file: Path, passwords: Sequence[str]) -> tuple[PdfDocument, str | None]:
-    import pypdfium2.raw as pdfium
-    from pypdfium2 import PdfDocument, PdfiumError
-
-    for password in (None, *passwords):
-        try:
-            document = PdfDocument(file, password=password)
-            if document.get_formtype() == pdfium.FORMTYPE_ACRO_FORM:
-                document.init_forms()  # what is filled in is drawn as well
-            return document, password
-        except PdfiumError as error:
-            reason = str(error)
-            if "password" not in reason.lower():
-                raise Refused(f"it is damaged or not a PDF ({reason})") from error
-    raise DocumentError("it needs a password (ingest.passwords)")
 
 
 def page_of(document: PdfDocument, number: int) -> Page:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.parts.readers import text_layer
+from assistant.parts import text_layer
 from assistant.parts.readers.base import clean
 
 if TYPE_CHECKING:
