@@ -88,7 +88,8 @@ def _scale(page: PdfPage) -> float:
 
 
 def _size(page: PdfPage) -> tuple[int, int]:
-    width, height = (max(1, round(side * _scale(page))) for side in page.get_size())
+    """Pixels of the picture, as pypdfium2 rounds them."""
+    width, height = (max(1, math.ceil(side * _scale(page))) for side in page.get_size())
     return width, height
 
 

@@ -11,13 +11,14 @@ import pytest
 from assistant import errors
 from assistant.ask.events import Notice, NoticeKind
 from assistant.errors import AssistantError, ConfigError, InvalidQuestion
+from assistant.ui.document_texts import document_texts
 from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language, texts
 
 
 def test_every_sentence_is_there_in_both_languages() -> None:
-    ru, en = LANGUAGES["ru"], LANGUAGES["en"]
+    ru, en = ({**LANGUAGES[language], **document_texts(language)} for language in ("ru", "en"))
     assert set(ru) == set(en)
-    assert all(value.strip() for language in LANGUAGES.values() for value in language.values())
+    assert all(value.strip() for language in (ru, en) for value in language.values())
     for key in ru:
         assert _places(ru[key]) == _places(en[key]), key
     assert all(re.search("[а-яё]", value, re.IGNORECASE) for value in ru.values())
