@@ -77,8 +77,10 @@ def test_a_sentence_has_a_box_over_its_line_and_no_other_has() -> None:
 
 def test_markdown_hyphens_ligatures_and_the_other_alphabet_are_no_obstacle() -> None:
     page = lines("Коман-", "дировку одобряет", "A8C: the ﬁrst oﬃce", "ОТЧЕТ сдают в срок")
-    passage = "## Командировку **одобряет**\n\n| АВС | the first |\n|---|---|\n\n[office](http://x.local/a) — Отчёт сдают в срок"
-    view = look(made(page), (), 1, 1, passage.replace("АВС", "A8C"))
+    passage = (
+        "## Командировку **одобряет**\n\n| A8C | the first |\n|---|---|\n\n[office](http://x/a) — Отчёт сдают в срок"
+    )
+    view = look(made(page), (), 1, 1, passage)
     assert view.share == 1.0
     assert len({lower // 20 for _, lower, _, _ in points(view)}) == 4, "all four lines"
     assert marks(wanted_letters("НОВЫЙ АКТ"), letters_of("HOBЫЙ AKT")).share == 1.0, "Latin look-alikes on the page"

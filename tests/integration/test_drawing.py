@@ -38,7 +38,8 @@ def laughing(depth: int) -> bytes:
         b"stream\n%s\nendstream endobj\n" % (number, number + 1, 5 * 10, b"/F Do\n" * 10)
         for number in range(4, 4 + depth)
     ]
-    last = b"%d 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 600 800]/Length 20>>stream\n0 0 600 800 re f    \nendstream endobj\n"
+    last = b"%d 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 600 800]/Length 20>>stream\n"
+    last += b"0 0 600 800 re f    \nendstream endobj\n"
     return (
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 1/Kids[3 0 R]>>endobj\n"
         b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</XObject<</F 4 0 R>>>>/Contents 99 0 R>>endobj\n"
