@@ -15,15 +15,15 @@ import structlog
 from assistant.ask.events import Event, Finished, Notice, Queued, Source, Sources, Step, Token
 from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, AssistantError
+from assistant.ui.header import header_html
 from assistant.ui.render import (
     answer_markdown,
-    header_html,
     notices_markdown,
     safe_markdown,
     sources_markdown,
     step_markdown,
 )
-from assistant.ui.texts import error_text, page_language, queued_text, texts
+from assistant.ui.texts import error_text, queued_text, reader_language, texts
 
 log = structlog.get_logger("assistant.ui")
 
@@ -44,7 +44,7 @@ class Handlers:
         self, question: str, shown: list[Message], request: gr.Request
     ) -> AsyncIterator[tuple[str, list[Message]]]:
         """(what is in the input, the chat) again and again while the answer arrives."""
-        language = page_language(request.headers.get("accept-language"))
+        language = reader_language(request)
         limit = self._assistant.settings.retrieval.max_question_chars
         asked = question if len(question) <= limit else question[:_SHOWN_OF_TOO_LONG] + " …"
         view = _View([*shown, {"role": "user", "content": safe_markdown(asked)}], language)
@@ -72,8 +72,8 @@ class Handlers:
     def header(self, request: gr.Request) -> str:
         """The bar above the chat, in the browser's language."""
         user = self._assistant.users.of_id(request.username)
-        language = page_language(request.headers.get("accept-language"))
-        return header_html(user.name, language, is_admin="admin" in user.roles)
+        language = reader_language(request)
+        return header_html(user.name, language, user.roles)
 
 
 class _View:

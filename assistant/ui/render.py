@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from assistant.ask.events import Notice, Source, Step
-from assistant.ui.admin_texts import admin_texts
 from assistant.ui.code import split_code
 from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text, texts
 
@@ -17,17 +16,6 @@ _BEFORE_LINK = re.compile(r"[!\\]$")
 _CODE_SIGN = re.compile(r"(\\[\\`~])|`|~{3,}")
 # What Markdown makes a link of by itself; the browser shows the entity as the sign that it stands for.
 _ADDRESS = re.compile(r"(?<=http)s?:|(?<=ftp):|(?:mailto|data|javascript|vbscript):|www\.|@(?=[\w-]+\.)", re.IGNORECASE)
-
-
-def header_html(name: str, language: str, *, is_admin: bool = False) -> str:
-    """The bar above the chat: what this is, who is signed in, the way out; for an administrator the way to the documents."""
-    t = {key: escape(text) for key, text in texts(language).items()}
-    admin = f'<a href="/admin/documents">{escape(admin_texts(language)["admin.documents"])}</a>' if is_admin else ""
-    return (
-        f'<div class="bar"><div><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
-        f'<form method="post" action="/logout">{admin}<span>{escape(name)}</span>'
-        f'<button type="submit">{t["sign_out"]}</button></form></div>'
-    )
 
 
 def document_link(source: Source) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
 from assistant.ask.events import Notice, Queued, Standing
 from assistant.errors import (
@@ -17,7 +19,9 @@ from assistant.errors import (
     StorageError,
 )
 from assistant.index.catalog import Passage
+from assistant.ui.chat_texts import CHAT_EN, CHAT_RU
 
+LANGUAGE_COOKIE = "assistant_language"
 _RU = {
     "product": "Помощник по документам",
     "product_line": "Отвечает по документам компании и показывает источники.",
@@ -146,7 +150,7 @@ _EN = {
     "error.NotFound": "There is no such document, or it has changed, or you may not read it.",
     "error.AssistantError": "That did not work. Please try again.",
 }
-LANGUAGES = {"ru": _RU, "en": _EN}
+LANGUAGES = {"ru": {**_RU, **CHAT_RU}, "en": {**_EN, **CHAT_EN}}
 _RANGE = re.compile(r"\s*([a-z]+)(?:-[a-z0-9-]+)?\s*(?:;\s*q\s*=\s*([01](?:\.\d*)?)\s*)?")
 _SHOWN_ERRORS = (
     InvalidQuestion,
@@ -164,8 +168,24 @@ def texts(language: str) -> dict[str, str]:
     return LANGUAGES[language]
 
 
-def page_language(accept_language: str | None) -> str:
-    """The first of the browser's languages that we speak (RFC 9110, 12.5.4); Russian when it names none."""
+class Asked(Protocol):
+    """A request as far as its language goes: FastAPI's and Gradio's."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def cookies(self) -> Mapping[str, str]: ...
+
+
+def reader_language(request: Asked) -> str:
+    """What was chosen on a page and is remembered, or the browser's."""
+    return page_language(request.headers.get("accept-language"), request.cookies.get(LANGUAGE_COOKIE))
+
+
+def page_language(accept_language: str | None, chosen: str | None = None) -> str:
+    """The chosen language, or the first of the browser's that we speak (RFC 9110, 12.5.4); Russian when it names none."""
+    if chosen in LANGUAGES:
+        return chosen
     wanted = []
     for number, part in enumerate((accept_language or "").lower().split(",")):
         match = _RANGE.fullmatch(part)

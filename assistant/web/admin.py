@@ -14,7 +14,7 @@ from assistant.access.principal import Principal
 from assistant.assistant import Assistant
 from assistant.contracts import document_json
 from assistant.ingest.upload import UploadRefused, refusal
-from assistant.ui.texts import page_language
+from assistant.ui.texts import reader_language
 from assistant.web.admin_page import Upload, page_html
 from assistant.web.loading import Loading
 from assistant.web.problems import respond
@@ -146,7 +146,7 @@ def _loading(request: Request) -> Loading:
 
 
 async def _page(request: Request, assistant: Assistant, user: Principal, upload: Upload, *, still: bool) -> str:
-    language = page_language(request.headers.get("accept-language"))
+    language = reader_language(request)
     return await run_in_threadpool(
         page_html, assistant, user, _loading(request), upload, language=language, still=still
     )

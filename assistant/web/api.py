@@ -17,7 +17,7 @@ from assistant.ask.events import Event, Finished, Notice, Queued, Sources, Step,
 from assistant.ask.language import language_of
 from assistant.contracts import Say, ask_json, notice_json, queued_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
-from assistant.ui.texts import notice_text, page_language
+from assistant.ui.texts import notice_text, reader_language
 from assistant.web.problems import problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
 from assistant.web.streams import begun
@@ -51,7 +51,7 @@ async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user:
     index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
     index.retriever.checked(body.question)
     events = await begun(assistant.ask(body.question, user))
-    frames = _frames(events, body.question, page_language(request.headers.get("accept-language")))
+    frames = _frames(events, body.question, reader_language(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=_UNBUFFERED)
 
 

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from assistant.assistant import Assistant, DocumentView
 from assistant.errors import DocumentError, FileChanged, NotFound
-from assistant.ui.texts import page_language
+from assistant.ui.texts import reader_language
 from assistant.web.document_page import Cited, has_pages, picture_html, text_html
 from assistant.web.session import AssistantDep, UserDep
 
@@ -50,7 +50,7 @@ async def show(
     """
     found, passages = await run_in_threadpool(assistant.document, document, user)
     standing = await run_in_threadpool(lambda: assistant.retriever.standing(document, user))
-    language = page_language(request.headers.get("accept-language"))
+    language = reader_language(request)
     cited = Cited(found, passages, standing, chunk, language)
     why = ""
     if has_pages(cited) and view != "text":

@@ -28,7 +28,13 @@ _HEADERS = {
 }
 # The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
 _PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
-_PUBLIC_BELOW = ("/health/", "/assets/", "/static/", "/svelte/")  # the page's own scripts, the same for everyone
+_PUBLIC_BELOW = (
+    "/health/",
+    "/language/",
+    "/assets/",
+    "/static/",
+    "/svelte/",
+)  # the page's own scripts, the same for everyone
 # Nothing is uploaded and no file is shown through Gradio: its doors for that stay shut for everyone.
 _SHUT = re.compile(
     r"^(/gradio_api)?/(upload|upload_progress|file[=/]|proxy=|stream/|component_server|deep_link|custom_component/)"

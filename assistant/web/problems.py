@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from starlette.exceptions import HTTPException
 
 from assistant.errors import AssistantError, Busy, ChromaUnavailable, ConfigError, ModelUnavailable, StorageError
-from assistant.ui.texts import error_text, page_language, texts
+from assistant.ui.texts import error_text, reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
 
@@ -94,7 +94,7 @@ def _page(request: Request, message: str, status: int) -> HTMLResponse:
 
 
 def _language(request: Request) -> str:
-    return page_language(request.headers.get("accept-language"))
+    return reader_language(request)
 
 
 def _wants_html(request: Request) -> bool:

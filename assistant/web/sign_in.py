@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from assistant.ui.texts import page_language, texts
+from assistant.ui.texts import reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import COOKIE, AssistantDep, principal_or_none
 
@@ -65,6 +65,6 @@ async def logout(request: Request, assistant: AssistantDep) -> Response:
 
 
 def _page(request: Request, *, wrong: bool, name: str) -> HTMLResponse:
-    language = page_language(request.headers.get("accept-language"))
+    language = reader_language(request)
     html = render("login.html", language=language, t=texts(language), wrong=wrong, name=name)
     return HTMLResponse(html, status_code=401 if wrong else 200)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.server
 BROWSER = {"accept": "text/html,application/xhtml+xml", "accept-language": "en"}
 HEADERS = ("content-security-policy", "x-content-type-options", "referrer-policy", "x-frame-options")
 PUBLIC = {"/login", "/logout", "/health", "/health/live", "/health/ready", "/favicon.ico", "/robots.txt"}
+PUBLIC |= {"/language/{name}"}
 PUBLIC |= {"/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}"}
 GRADIO = ["/config", "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/upload"]
 GRADIO += ["/gradio_api/file={path_or_url:path}", "/gradio_api/proxy={url_path:path}", "/gradio_api/call/{api_name}"]
@@ -261,3 +262,21 @@ def test_a_stream_that_breaks_says_so(web: Web, monkeypatch: pytest.MonkeyPatch)
 def test_served_and_stopped_twice(web: Web) -> None:
     with served(web.app) as url:
         assert httpx.get(f"{url}/health/live", trust_env=False).json() == {"status": "alive"}
+
+
+def test_the_language_is_chosen_on_any_page_and_remembered(web: Web) -> None:
+    with web.client("staff", headers=BROWSER) as client:
+        assert 'href="/language/ru"' in client.get("/documents/none").text
+        chosen = client.get("/language/ru", headers={"referer": f"{web.url}/documents/none?chunk=1"})
+        assert (chosen.status_code, chosen.headers["location"]) == (303, "/documents/none?chunk=1")
+        shown = client.get("/documents/none").text
+        assert '<html lang="ru">' in shown
+        assert "нет права" in shown
+        assert client.post("/api/ask", json={"question": ""}).status_code == 422
+        for elsewhere in ("https://evil.example/x", f"{web.url}//evil.example", f"{web.url}/\\evil.example", ""):
+            back = client.get("/language/en", headers={"referer": elsewhere}).headers["location"]
+            assert back == "/"
+        assert client.get("/language/de").status_code == 404
+    with web.client(headers=BROWSER) as client:
+        client.get("/language/ru")
+        assert "Войти" in client.get("/login").text

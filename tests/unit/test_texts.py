@@ -70,6 +70,22 @@ def test_the_first_language_that_we_speak(header: str | None, language: str) -> 
     assert page_language(header) == language
 
 
+@pytest.mark.parametrize(
+    ("chosen", "header", "language"),
+    [
+        ("en", "ru-RU,ru", "en"),
+        ("ru", "en", "ru"),
+        (None, "en", "en"),
+        ("de", "en", "en"),
+        ("", None, "ru"),
+    ],
+)
+def test_what_was_chosen_goes_before_what_the_browser_says(
+    chosen: str | None, header: str | None, language: str
+) -> None:
+    assert page_language(header, chosen) == language
+
+
 def _places(text: str) -> list[str]:
     return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 

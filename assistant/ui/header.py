@@ -1,0 +1,42 @@
+"""The bar above the chat: what this is, the pages of the person's roles, the other language, the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from html import escape
+
+from assistant.ui.admin_texts import admin_texts
+from assistant.ui.texts import texts
+
+_NAMES = {"ru": "Русский", "en": "English"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page beside the chat, for people with one of the roles."""
+
+    href: str
+    text: Callable[[str], str]  # by language
+    roles: frozenset[str]
+
+
+LINKS = (Link("/admin/documents", lambda language: admin_texts(language)["admin.documents"], frozenset({"admin"})),)
+
+
+def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
+    t = {key: escape(text) for key, text in texts(language).items()}
+    other = next(found for found in _NAMES if found != language)
+    links = "".join(
+        f'<a href="{link.href}">{escape(link.text(language))}</a>' for link in LINKS if link.roles & set(roles)
+    )
+    return (
+        f'<header class="bar"><button type="button" class="menu" data-do="menu" aria-controls="sidebar" '
+        f'aria-expanded="false" data-show="{t["show_talks"]}" data-hide="{t["hide_talks"]}" '
+        f'aria-label="{t["show_talks"]}"><span aria-hidden="true">☰</span></button>'
+        f'<div class="name"><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
+        f'<nav aria-label="{t["pages"]}">{links}'
+        f'<a href="/language/{other}" lang="{other}" hreflang="{other}" data-language="{other}">{_NAMES[other]}</a></nav>'
+        f'<form method="post" action="/logout"><span class="who">{escape(name)}</span>'
+        f'<button type="submit">{t["sign_out"]}</button></form></header>'
+    )
