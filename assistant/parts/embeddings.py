@@ -21,7 +21,7 @@ else:
     BaseEmbedding = Any  # the registry looks at the factories' signatures
 
 EMBEDDINGS: Registry[BaseEmbedding] = Registry("embedding")
-_TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
+TRIAL = "Приказ № 17-п от 01.02.2025: «Об отпусках» (ред. 3)\n\nVPN-client isn't set; see e.g. a@b.ru, 25 % — ёлка."
 NO_LIMIT = 1_000_000  # tokens; what stands for a model without a window
 _REMEMBERED = 200_000  # words …
 _LONG = 100  # … of no more characters; WordPiece makes one token of a longer one, whatever it is
@@ -164,7 +164,7 @@ class WordSizes(dict[str, int]):
     def __init__(self, encode: Callable[[str], list[int]]) -> None:
         super().__init__()
         self._encode = encode
-        self.is_exact = self.count(_TRIAL) == len(encode(_TRIAL))
+        self.is_exact = self.count(TRIAL) == len(encode(TRIAL))
 
     def count(self, text: str) -> int:
         return sum(map(self.__getitem__, text.split()))

@@ -13,21 +13,25 @@ from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from pydantic import field_validator
 
 from assistant.parts.embeddings import NO_LIMIT
+from assistant.parts.static_vectors import StaticVectors, is_static
 
 
 class LocalEmbedding(HuggingFaceEmbedding):
     """Subclassed because a static model gives infinity as its length limit, and the stock class takes integers only;
     because a fast tokenizer that two threads use at once raises "Already borrowed"; because a local model that
-    fails will fail again (the stock class tries three times, with seconds between); and because a vector that was
-    brought to length 1 in half precision does not have it.
+    fails will fail again (the stock class tries three times, with seconds between); because a vector that was
+    brought to length 1 in half precision does not have it; and because static models are much quicker (static_vectors.py).
     """
 
     _one_at_a_time: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _static: StaticVectors | None = PrivateAttr(default=None)
 
     def __init__(self, *, dtype: str = "float32", **options: Any) -> None:  # noqa: ANN401 - the base class's own
         super().__init__(**options)
         if is_transformer(self._model):
             self._model.to(resolved_dtype(dtype, str(self._device)))
+        elif is_static(self._model):
+            self._static = StaticVectors(self._model)
 
     @field_validator("max_length", mode="before")
     @classmethod
@@ -36,18 +40,24 @@ class LocalEmbedding(HuggingFaceEmbedding):
 
     def _embed(self, inputs: list[Any], prompt_name: str | None = None) -> list[list[float]]:
         with self._one_at_a_time:
-            vectors = self._model.encode(
-                inputs,
-                batch_size=self.embed_batch_size,
-                prompt_name=prompt_name,
-                normalize_embeddings=False,
-                show_progress_bar=False,
-            )
+            vectors = self._encoded(inputs, prompt_name)
         vectors = np.asarray(vectors, dtype=np.float32)
         if self.normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
         found: list[list[float]] = vectors.tolist()
         return found
+
+    def _encoded(self, inputs: list[Any], prompt_name: str | None) -> Any:  # noqa: ANN401 - the library's own
+        if self._static is not None:
+            prompt = (self._model.prompts or {}).get(prompt_name or "") or ""
+            return self._static.encode([prompt + text for text in inputs] if prompt else inputs)
+        return self._model.encode(
+            inputs,
+            batch_size=self.embed_batch_size,
+            prompt_name=prompt_name,
+            normalize_embeddings=False,
+            show_progress_bar=False,
+        )
 
 
 def is_transformer(model: Any) -> bool:  # noqa: ANN401 - a `SentenceTransformer`
