@@ -96,6 +96,7 @@ def queued_json(queued: Queued) -> dict[str, Any]:
 def step_json(step: Step) -> dict[str, Any]:
     return {
         "question": step.question,
+        "asked": step.asked,
         "documents": step.documents,
         "seconds": step.seconds,
         "results": [source_json(source) for source in step.found],

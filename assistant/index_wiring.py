@@ -127,10 +127,19 @@ def _retriever(shared: Shared, catalog: Catalog, search: Search, embedder: Calla
 
 
 def _ask(shared: Shared, retriever: Retriever, search: Search) -> AskService:
+    from assistant.ask.rewrite import Rewriter
     from assistant.ask.service import AskService
 
+    rewriter = Rewriter(
+        chain=shared.chain,
+        prompts=shared.prompts,
+        retriever=retriever,
+        settings=shared.settings.retrieval,
+        seconds=shared.settings.answer.rewrite_seconds,
+    )
     return AskService(
         settings=shared.settings.answer,
+        rewriter=rewriter,
         retriever=retriever,
         search=search,
         chain=shared.chain,

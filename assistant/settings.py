@@ -145,6 +145,9 @@ class Answer(Block):
     retry_seconds: PositiveFloat = Field(
         default=15.0, description="A language model that failed rests this long, or as long as its failure took."
     )
+    rewrite_seconds: PositiveFloat = Field(
+        default=5.0, description="A language model makes a follow-up a whole question in this time, or a rule does."
+    )
 
 
 class IngestLimits(Block):

@@ -44,8 +44,10 @@ class Chain:
             int, tuple[float, str]
         ] = {}  # until when, and why; shared by all, and holds nothing of theirs
 
-    async def stream(self, build: Callable[[ChatModel], Prompt]) -> AsyncGenerator[Piece, None]:
-        """`Chosen`, pieces of text, `Usage` or `BrokenOff`.
+    async def stream(
+        self, build: Callable[[ChatModel], Prompt], *, may_be_empty: bool = False
+    ) -> AsyncGenerator[Piece, None]:
+        """`Chosen`, pieces of text, `Usage` or `BrokenOff`; nothing when the text is empty and may be.
 
         Raises `ModelUnavailable` when no model gives a first piece, `InvalidQuestion` when it is too long for each of them.
         """
@@ -64,7 +66,7 @@ class Chain:
                 continue
             begun = False
             try:
-                async with aclosing(self._answer(number, prompt)) as pieces:
+                async with aclosing(self._answer(number, prompt, may_be_empty)) as pieces:
                     async for piece in pieces:
                         if not begun:
                             begun = True
@@ -81,8 +83,8 @@ class Chain:
             raise too_long[-1]
         raise ModelUnavailable("; ".join(failures) or "no language model is configured")
 
-    async def _answer(self, number: int, prompt: Prompt) -> AsyncGenerator[str | Usage, None]:
-        """One model's text from its first word on. Raises `ModelUnavailable`, also for an answer without a word."""
+    async def _answer(self, number: int, prompt: Prompt, may_be_empty: bool) -> AsyncGenerator[str | Usage, None]:
+        """One model's text from its first word on. Raises `ModelUnavailable`, also for none if it may not be empty."""
         model, start, begun = self.models[number], time.monotonic(), False
         self._probe(number)
         try:
@@ -93,7 +95,7 @@ class Chain:
                         self._failed.pop(number, None)
                     if begun:
                         yield piece
-            if not begun:
+            if not begun and not may_be_empty:
                 raise ModelUnavailable(f"{model.name} answered with nothing: see llms.max_answer_tokens, or its log")
         except ModelUnavailable as error:
             if not begun:

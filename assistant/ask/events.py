@@ -16,6 +16,7 @@ NoticeKind = Literal[
     "uncited",  # the model's answer names no passage
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
+    "rewritten_by_rule",  # the language model did not make a whole question of a follow-up: a rule did
     "read_as",  # a word that no document has was taken for another spelling
     "rerank_late",  # so it does: the reranker took longer than its budget
     "keyword_only",  # the vector store is down: found by words alone
@@ -66,6 +67,7 @@ class Turn:
 
     question: str
     answer: str
+    searched: str = ""  # the question as it was made whole; empty where it was searched as typed
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ class Queued:
 
 @dataclass(frozen=True)
 class Step:
-    """The search: the question as searched, and what was found."""
+    """The search: the question as searched, as typed (`asked`), and what was found."""
 
     question: str
     found: tuple[Source, ...]
     documents: int
     seconds: float
+    asked: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from assistant import resources
-from assistant.ask.events import Source, Standing
+from assistant.ask.events import Source, Standing, Turn
 from assistant.ask.language import Language
 from assistant.errors import ConfigError, InvalidQuestion
 from assistant.settings import Llm
@@ -19,7 +19,16 @@ from assistant.settings import Llm
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
 
-_VARIABLES = {"system": set(), "answer": {"passages", "question"}}
+# What is said when the documents hold no answer: the same in prompts, answers and the evaluation.
+NO_ANSWER: dict[Language, str] = {
+    "ru": "В документах нет ответа на этот вопрос.",
+    "en": "The documents do not answer this question.",
+}
+_VARIABLES = {"system": set(), "answer": {"passages", "question"}, "condense": {"history", "question"}}
+_ANSWERING = ("system", "answer")
+_SPEAKERS: dict[Language, tuple[str, str]] = {"ru": ("Вопрос", "Ответ"), "en": ("Question", "Answer")}
+_WHOLE_QUESTION_TOKENS = 256  # room for a question that is made whole
+_SHOWN_OF_ANSWER = 400  # characters of an earlier answer: what it is about is said in its beginning
 _SAFETY_TOKENS = 64  # chat template and role markers
 _FAKE_HEAD = re.compile(r"^([^\w\n]*)\[\s*(\d+)\s*\]", re.MULTILINE)
 _HEAD: dict[Language, dict[str, str]] = {
@@ -62,7 +71,10 @@ class Prompts:
 
     def check(self, models: Sequence[Llm] = ()) -> None:
         """Load all. Raises `ConfigError` when one is missing, uses other variables than it says, or fits into no model."""
-        taken = max(sum(count_tokens(self._text(name, language)) for name in _VARIABLES) for language in ("ru", "en"))
+        lengths = {
+            language: {name: count_tokens(self._text(name, language)) for name in _VARIABLES} for language in _SPEAKERS
+        }
+        taken = max(sum(of[name] for name in _ANSWERING) for of in lengths.values())
         least = taken + _SAFETY_TOKENS + 2 * _SMALLEST_CUT  # a short question and a piece of a passage
         for model in models:
             if model.context_window - model.max_answer_tokens < least:
@@ -97,6 +109,29 @@ class Prompts:
             ChatMessage(role=MessageRole.USER, content=text),
         ]
         return Prompt(messages, tuple(kept), count_tokens(system) + count_tokens(text) + _SAFETY_TOKENS)
+
+    def condense(self, question: str, history: Sequence[Turn], language: Language, model: Llm) -> Prompt:
+        """Asks for a whole question; of the history, oldest first, the last turns that fit.
+
+        Raises `InvalidQuestion` when none does.
+        """
+        from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+        template = self._text("condense", language)
+        taken = _SAFETY_TOKENS + _WHOLE_QUESTION_TOKENS + count_tokens(template) + count_tokens(question)
+        free = model.context_window - taken
+        shown: list[str] = []
+        for turn in reversed(history):
+            said = _said(turn, language)
+            free -= count_tokens(said) + 1
+            if free < 0:
+                break
+            shown.insert(0, said)
+        if not shown:
+            raise InvalidQuestion("the conversation does not fit into the language model's context")
+        text = _filled(template, history="\n".join(shown), question=" ".join(question.split()))
+        message = ChatMessage(role=MessageRole.USER, content=text)
+        return Prompt([message], (), count_tokens(text) + _SAFETY_TOKENS)
 
     def plain(self, question: str, passages: str, language: Language) -> tuple[str, str]:
         """System and user text around passages that somebody else has put together; nothing is fitted."""
@@ -154,6 +189,15 @@ def _block(source: Source, language: Language) -> str:
     head = " ".join(f"{passage.title}{f' ({told})' if told else ''}".split())
     text = _FAKE_HEAD.sub(r"\1(\2)", "\n".join(passage.text.splitlines()))
     return f"[{source.n}] {head}\n{text}"
+
+
+def _said(turn: Turn, language: Language) -> str:
+    """A question and the beginning of its answer, a line each: no line of an answer looks like a question."""
+    asked, answered = _SPEAKERS[language]
+    answer = " ".join(turn.answer.split())
+    if len(answer) > _SHOWN_OF_ANSWER:
+        answer = answer[:_SHOWN_OF_ANSWER] + " …"
+    return f"{asked}: {' '.join((turn.searched or turn.question).split())}\n{answered}: {answer}"
 
 
 def _told(standing: Standing, words: Mapping[str, str]) -> Iterator[str]:

@@ -14,27 +14,31 @@ from assistant.ask.citations import CitationFilter
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token, Turn
 from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
-from assistant.ask.prompt import Prompt, Prompts, least_tokens
+from assistant.ask.prompt import NO_ANSWER, Prompt, Prompts, least_tokens
 from assistant.ask.retrieval import Retrieved, Retriever
+from assistant.ask.rewrite import Rewriter
 from assistant.errors import ModelUnavailable
 from assistant.index.search import Search
 from assistant.parts.llms import EXTRACTIVE, ChatModel, Usage
 from assistant.settings import Answer
-
-# What is said when the documents hold no answer: the same in prompts, answers and the evaluation.
-NO_ANSWER: dict[Language, str] = {
-    "ru": "В документах нет ответа на этот вопрос.",
-    "en": "The documents do not answer this question.",
-}
 
 
 class AskService:
     """Answers questions from the documents that the asker may read."""
 
     def __init__(
-        self, *, settings: Answer, retriever: Retriever, search: Search, chain: Chain, prompts: Prompts, quotes: bool
+        self,
+        *,
+        settings: Answer,
+        rewriter: Rewriter,
+        retriever: Retriever,
+        search: Search,
+        chain: Chain,
+        prompts: Prompts,
+        quotes: bool,
     ) -> None:
         self._settings = settings
+        self.rewriter = rewriter
         self._retriever = retriever
         self._search = search
         self._chain = chain
@@ -51,17 +55,18 @@ class AskService:
 
         Raises `InvalidQuestion`, `IndexNotReady`, and `ModelUnavailable` when no model answers and quoting is off.
         """
+        begun = perf_counter()
+        asked = self._retriever.checked(question)
+        whole = await self.rewriter.whole(asked, principal, history)
         start = perf_counter()
-        retrieved = await self._retriever.retrieve(question, principal)
+        retrieved = await self._retriever.retrieve(whole.question, principal)
         retrieval_ms = _ms(start)
-        asked, question = (
-            question.strip(),
-            retrieved.question,
-        )  # typed in the wrong layout, it is answered as it was meant
-        language = language_of(question)
-        yield Step(asked, retrieved.sources, retrieved.documents, retrieval_ms / 1000)
-        answer = _Answer(language, {"retrieval": retrieval_ms, **retrieved.timings_ms})
-        for notice in retrieved.notices:
+        question = retrieved.question  # typed in the wrong layout, it is answered as it was meant
+        language = language_of(question) if whole.question == asked else whole.language
+        yield Step(whole.question, retrieved.sources, retrieved.documents, retrieval_ms / 1000, asked)
+        rewriting = {"rewrite": round((start - begun) * 1000, 2)} if history else {}
+        answer = _Answer(language, {**rewriting, "retrieval": retrieval_ms, **retrieved.timings_ms})
+        for notice in (*whole.notices, *retrieved.notices):
             yield answer.note(notice)
         if not retrieved.answerable:
             yield Sources(())
@@ -76,7 +81,7 @@ class AskService:
                     raise
                 for event in await self._quote(question, retrieved, answer, str(error)):
                     yield event
-        answer.timings["total"] = _ms(start)
+        answer.timings["total"] = _ms(begun)
         yield answer.finished()
 
     async def _generate(self, question: str, retrieved: Retrieved, answer: _Answer) -> AsyncGenerator[Event, None]:

@@ -89,6 +89,26 @@ def _compare(first: Path, second: Path, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+@evaluation.command("followups")
+def followups(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A set of follow-up questions.")] = Path("data/eval/followups.jsonl"),
+    part: Annotated[str, typer.Option("--part", help="develop, held-out or all.")] = "all",
+    as_json: Json = False,
+) -> None:
+    """Measure what is found for follow-up questions: as typed, made whole by the rule and by the model, and written out.
+
+    Example: `assistant eval followups`
+    """
+    from assistant.evaluation.followups import evaluate_followups, print_followups
+
+    result = evaluate_followups(of(context).settings(), file, part=part)
+    if as_json:
+        print_json(result)
+    else:
+        print_followups(result)
+
+
 @evaluation.command("tune")
 def tune(
     context: typer.Context,

@@ -18,23 +18,23 @@ from assistant.errors import ConfigError, DocumentError
 QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
 
 # Composed form, as in the catalog: a path that was typed on macOS must name the same document.
-_Id = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda key: unicodedata.normalize("NFC", key))]
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Id = Annotated[str, StringConstraints(min_length=1), AfterValidator(lambda key: unicodedata.normalize("NFC", key))]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class _Line(BaseModel):
-    id: _Id
+class Line(BaseModel):
+    id: Id
 
 
-class _QuestionLine(_Line):
-    question: _Text
-    gold: list[_Id]
+class _QuestionLine(Line):
+    question: Text
+    gold: list[Id]
     lang: str = ""
-    rel: dict[_Id, PositiveInt] = {}
+    rel: dict[Id, PositiveInt] = {}
 
 
-class _CorpusLine(_Line):
-    text: _Text
+class _CorpusLine(Line):
+    text: Text
     title: str = ""
 
 
@@ -103,12 +103,12 @@ def read_dataset(folder: Path) -> Dataset:
     found = found.resolve()
     corpus, corpus_hash = None, None
     if (found / CORPUS).exists():
-        lines = list(_lines(found / CORPUS, _CorpusLine))
+        lines = list(checked_lines(found / CORPUS, _CorpusLine))
         corpus = [CorpusDocument(line.id, " ".join(line.title.split()), line.text) for _, line in lines]
         corpus_hash = _hash(*(f"{one.id}\t{one.title}\t{one.text}" for one in corpus))[:12]
     known = {document.id for document in corpus} if corpus is not None else None
     questions = []
-    for place, line in _lines(found / QUESTIONS, _QuestionLine):
+    for place, line in checked_lines(found / QUESTIONS, _QuestionLine):
         strange = [] if known is None else [key for key in line.gold if key not in known]
         if strange:
             raise DocumentError(f"{place}: gold '{strange[0]}' is not in {CORPUS}: correct the id or add the document")
@@ -117,10 +117,10 @@ def read_dataset(folder: Path) -> Dataset:
     return Dataset(found.name, found, questions, corpus, corpus_hash)
 
 
-LineT = TypeVar("LineT", bound=_Line)
+LineT = TypeVar("LineT", bound=Line)
 
 
-def _lines(file: Path, model: type[LineT]) -> Iterator[tuple[str, LineT]]:
+def checked_lines(file: Path, model: type[LineT]) -> Iterator[tuple[str, LineT]]:
     """(file:line, what it says), each line checked; blank lines are left out."""
     seen: dict[str, int] = {}
     try:

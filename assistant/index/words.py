@@ -96,6 +96,11 @@ def is_in_dictionary(word: str) -> bool:
     return bool(_CYRILLIC.search(word)) and bool(_dictionary().word_is_known(word))
 
 
+def is_noun(word: str) -> bool:
+    """Whether a Russian word is read as a noun."""
+    return bool(_CYRILLIC.search(word)) and _dictionary().parse(word)[0].tag.POS == "NOUN"
+
+
 @cache
 def _dictionary() -> MorphAnalyzer:
     """OpenCorpora's dictionary: from a form to its lemma («людей» → человек), guessed for words that it lacks."""

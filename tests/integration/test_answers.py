@@ -11,7 +11,7 @@ import pytest
 from assistant.access.policy import Policy
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.ask.events import Step, Token
-from assistant.ask.service import NO_ANSWER
+from assistant.ask.prompt import NO_ANSWER
 from assistant.errors import ConfigError, InvalidQuestion
 from tests.integration import company
 from tests.integration.sample import (

@@ -174,7 +174,7 @@ def test_an_answer_arrives_as_events(web: Web) -> None:
     assert names == ["step", "sources", *["token"] * tokens, "finished"]
     assert tokens > 2
     step, given, finished = found[0][1], found[1][1], found[-1][1]
-    assert list(step) == ["question", "documents", "seconds", "results"]
+    assert list(step) == ["question", "asked", "documents", "seconds", "results"]
     assert step["question"] == PASS
     assert list(given["sources"][0]) == [*RESULT, "scores"]
     wanted = ["answer", "citations", "model", "grounded", "conversation", "notices", "timings_ms"]
