@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from assistant.ask.chain import Chain
-    from assistant.ask.events import Event
+    from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
     from assistant.ask.retrieval import Retrieved, Retriever
     from assistant.index.catalog import Catalog
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from assistant.ingest.progress import Progress
     from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
+    from assistant.records.tokens import Tokens
     from assistant.records.users import Users
     from assistant.serving import Serving
 
@@ -52,6 +53,7 @@ class Assistant:
 
     settings: Settings
     users: Users
+    tokens: Tokens
     policy: Policy
     serving: Serving
     chroma: ChromaServer
@@ -93,11 +95,13 @@ class Assistant:
 
     # --- asking
 
-    async def ask(self, question: str, principal: Principal) -> AsyncGenerator[Event, None]:
+    async def ask(
+        self, question: str, principal: Principal, *, history: Sequence[Turn] = ()
+    ) -> AsyncGenerator[Event, None]:
         """Events in the order (Queued), Step, (Notice), Sources, Token …, Finished; all from one index."""
         index = await asyncio.to_thread(self.serving)
         with self.serving.asking(index):
-            answering = index.ask_service.stream(question, principal)
+            answering = index.ask_service.stream(question, principal, history)
             async with aclosing(self.queue.through(principal.id, answering)) as events:
                 async for event in events:
                     yield event

@@ -16,6 +16,7 @@ from assistant.index.generations import Generations
 from assistant.index_wiring import Once, Shared, embedding_choice, make_index
 from assistant.ingest.drawing import Drawing
 from assistant.records.database import Database
+from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.serving import Serving
 from assistant.settings import Llm, Settings
@@ -62,6 +63,7 @@ def build(
     return Assistant(
         settings=settings,
         users=Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days),
+        tokens=Tokens(database),
         policy=shared.policy,
         serving=serving,
         chroma=shared.chroma,
@@ -108,6 +110,11 @@ def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
     database = open_database(settings, prepare_storage(settings.storage.path))
     return Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+
+
+def open_tokens(settings: Settings) -> Tokens:
+    """Tokens of programs alone, likewise."""
+    return Tokens(open_database(settings, prepare_storage(settings.storage.path)))
 
 
 def _chroma(settings: Settings, storage: Path) -> ChromaServer:

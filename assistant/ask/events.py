@@ -121,6 +121,8 @@ class Finished:
     grounded: bool
     notices: tuple[Notice, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    prompt_tokens: int | None = None  # as the model's server counted; None where it does not say, or none was asked
+    answer_tokens: int | None = None
 
 
 Event = Queued | Step | Notice | Sources | Token | Finished

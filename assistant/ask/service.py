@@ -113,6 +113,7 @@ class AskService:
                     answer.citations.finish()  # the beginning of a marker that never came
                     yield answer.note(Notice("broken_off", piece.reason))
                 elif prompt is not None:
+                    answer.usage = piece
                     for notice in _cuts(piece, prompt, context):
                         yield answer.note(notice)
         if held := answer.citations.finish():
@@ -150,6 +151,7 @@ class _Answer:
         self.model = ""
         self.sources: tuple[Source, ...] = ()
         self.citations = CitationFilter([])
+        self.usage = Usage()
         self._notices: list[Notice] = []
         self._text = ""
 
@@ -187,7 +189,16 @@ class _Answer:
         by_number = {source.n: source for source in self.sources}
         cited = tuple(by_number[number] for number in self.citations.cited if number in by_number)
         grounded = bool(text and cited) and not self.refused
-        return Finished(text, cited, self.model, grounded, tuple(self._notices), self.timings)
+        return Finished(
+            text,
+            cited,
+            self.model,
+            grounded,
+            tuple(self._notices),
+            self.timings,
+            prompt_tokens=self.usage.prompt_tokens,
+            answer_tokens=self.usage.answer_tokens,
+        )
 
 
 def _cuts(usage: Usage, prompt: Prompt, answer_context: int) -> list[Notice]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, evaluation, models, reindex, serving, users, watching
+from assistant.cli import answers, doctor, documents, evaluation, models, reindex, serving, tokens, users, watching
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -29,6 +29,7 @@ doctor.register(app)
 models.register(app)
 reindex.register(app)
 users.register(app)
+tokens.register(app)
 
 
 @app.callback()

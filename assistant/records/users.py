@@ -44,7 +44,7 @@ class Users:
             if not row.name or session.scalar(select(UserRow).where(UserRow.name == row.name)):
                 raise ConfigError(f"there is already a user '{row.name}'" if row.name else "a user needs a name")
             session.add(row)
-        return _principal(row)
+        return principal_of(row)
 
     def set_password(self, name: str, password: str) -> None:
         """Replace a password and end the person's sessions. Raises `NotFound`."""
@@ -65,14 +65,14 @@ class Users:
 
     def list(self) -> list[Principal]:
         with self._database.transaction() as session:
-            return [_principal(row) for row in session.scalars(select(UserRow).order_by(UserRow.name))]
+            return [principal_of(row) for row in session.scalars(select(UserRow).order_by(UserRow.name))]
 
     def find(self, name: str) -> Principal:
         with self._database.transaction() as session:
             row = session.scalar(select(UserRow).where(UserRow.name == name))
         if row is None:
             raise NotFound(f"there is no user '{name}': see `assistant users list`")
-        return _principal(row)
+        return principal_of(row)
 
     def of_id(self, user: str | None) -> Principal:
         """By id, as it is now. Raises `AccessDenied` when the account is gone."""
@@ -80,7 +80,7 @@ class Users:
             row = session.get(UserRow, user) if user else None
         if row is None:
             raise AccessDenied("sign in first")
-        return _principal(row)
+        return principal_of(row)
 
     def sign_in(self, name: str, password: str) -> str | None:
         """A new session's id for the cookie, or None; unknown names cost the same time as wrong passwords."""
@@ -105,7 +105,7 @@ class Users:
             if now - found.used_at > timedelta(minutes=1):  # not a write for every request
                 found.used_at = now
             row = session.get(UserRow, found.user_id)
-            return _principal(row) if row else None
+            return principal_of(row) if row else None
 
     def sign_out(self, session_id: str) -> None:
         with self._database.transaction() as session:
@@ -118,7 +118,7 @@ def generate_password() -> str:
     return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
-def _principal(row: UserRow) -> Principal:
+def principal_of(row: UserRow) -> Principal:
     return Principal(row.id, row.name, frozenset(row.roles), frozenset(row.departments), row.level)
 
 

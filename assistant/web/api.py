@@ -24,7 +24,7 @@ from assistant.web.streams import begun
 
 router = APIRouter(prefix="/api", tags=["ask"])
 log = structlog.get_logger("assistant.web")
-_UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must pass each event on at once
+UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must pass each event on at once
 
 
 class SearchRequest(BaseModel):
@@ -41,8 +41,8 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
     """The best passages that the caller may read."""
     found = await assistant.search(body.query, user, k=body.k)
     for notice in found.notices:
-        _log(notice)
-    return search_json(body.query, user, found, say=_sayer(body.query))
+        log_notice(notice)
+    return search_json(body.query, user, found, say=sayer(body.query))
 
 
 @router.post("/ask", response_class=StreamingResponse)
@@ -52,11 +52,11 @@ async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user:
     index.retriever.checked(body.question)
     events = await begun(assistant.ask(body.question, user))
     frames = _frames(events, body.question, reader_language(request))
-    return StreamingResponse(frames, media_type="text/event-stream", headers=_UNBUFFERED)
+    return StreamingResponse(frames, media_type="text/event-stream", headers=UNBUFFERED)
 
 
 async def _frames(events: AsyncGenerator[Event, None], question: str, language: str) -> AsyncIterator[str]:
-    say = _sayer(question)
+    say = sayer(question)
     try:
         async with aclosing(events):
             async for event in events:
@@ -74,7 +74,7 @@ def _sse(event: Event, say: Say) -> str:
         case Step():
             name, data = "step", step_json(event)
         case Notice():
-            _log(event)
+            log_notice(event)
             name, data = "notice", dict(notice_json(event, say))
         case Sources():
             name, data = "sources", {"sources": [source_json(source) for source in event.sources]}
@@ -85,13 +85,13 @@ def _sse(event: Event, say: Say) -> str:
     return _frame(name, data)
 
 
-def _sayer(question: str) -> Say:
+def sayer(question: str) -> Say:
     """Sentences in the language of the question."""
     language = language_of(question)
     return lambda notice: notice_text(notice, language)
 
 
-def _log(notice: Notice) -> None:
+def log_notice(notice: Notice) -> None:
     """The reason is the operator's: callers get a sentence. How a word was read is nobody's business but the asker's."""
     if notice.kind == "read_as":
         return

@@ -6,13 +6,13 @@ import re
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.errors import NotFound
-from assistant.web.problems import respond, respond_unexpected
-from assistant.web.session import NotSignedIn, principal_or_none
+from assistant.web.problems import problem_response, respond, respond_unexpected
+from assistant.web.session import NotSignedIn, bearer_token, principal_or_none
 
 # Gradio's page has inline scripts and styles and compiles templates: it forces 'unsafe-inline' and 'unsafe-eval'.
 _POLICY = (
@@ -80,20 +80,24 @@ class Guard:
 async def _refusal(request: Request) -> Response | None:
     """The answer to a request that goes no further."""
     path = request.scope["path"]
-    if request.method not in ("GET", "HEAD", "OPTIONS") and not _same_origin(request):
+    if request.method not in ("GET", "HEAD", "OPTIONS") and bearer_token(request) is None and not _same_origin(request):
         body = {
             "type": "about:blank",
             "title": "CrossOrigin",
             "status": 403,
             "detail": "requests from other sites are refused",
         }
-        return JSONResponse(body, 403, media_type="application/problem+json")
+        return problem_response(request, body)
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
     if await principal_or_none(request) is not None:
         return await respond(request, NotFound("there is nothing here")) if _SHUT.match(path) else None
     if path == "/" and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
+    if bearer_token(request) is not None:
+        return await respond(
+            request, NotSignedIn("this token is unknown, over or revoked: see `assistant tokens list`")
+        )
     return await respond(request, NotSignedIn("sign in first: open /login"))
 
 

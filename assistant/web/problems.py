@@ -1,8 +1,9 @@
-"""Errors over HTTP: problem details (RFC 9457) for programs, a plain page for people."""
+"""Errors over HTTP: problem details (RFC 9457) for programs, OpenAI's shape below /v1, a plain page for people."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -42,6 +43,21 @@ def unexpected_problem(error: Exception, path: str, language: str) -> dict[str, 
     return {"type": "about:blank", "title": "InternalError", "status": 500, "detail": detail}
 
 
+def openai_error(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A problem in the shape that clients of OpenAI's API read."""
+    kind = "invalid_request_error" if body["status"] < 500 else "server_error"
+    return {"error": {"message": body["detail"], "type": kind, "param": None, "code": body["title"]}}
+
+
+def problem_response(
+    request: Request, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem for a program, as the address wants it."""
+    if request.scope["path"].startswith("/v1/"):
+        return JSONResponse(openai_error(body), body["status"], headers)
+    return JSONResponse(body, body["status"], headers, media_type="application/problem+json")
+
+
 def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AssistantError, respond)
     app.add_exception_handler(HTTPException, _http)
@@ -61,15 +77,16 @@ async def respond(request: Request, error: Exception) -> Response:
             return RedirectResponse("/login", 303)
         return _page(request, error_text(error, _language(request)), error.http_status)
     headers = {"Retry-After": str(error.seconds)} if isinstance(error, Busy) else None
-    body = problem(error, _language(request))
-    return JSONResponse(body, error.http_status, headers=headers, media_type="application/problem+json")
+    if isinstance(error, NotSignedIn):
+        headers = {"WWW-Authenticate": "Bearer"}
+    return problem_response(request, problem(error, _language(request)), headers)
 
 
 async def respond_unexpected(request: Request, error: Exception) -> Response:
     body = unexpected_problem(error, request.url.path, _language(request))
     if _wants_html(request):
         return _page(request, body["detail"], 500)
-    return JSONResponse(body, 500, media_type="application/problem+json")
+    return problem_response(request, body)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -77,7 +94,7 @@ async def _http(request: Request, error: Exception) -> Response:
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
     if _wants_html(request) and error.status_code == 404:
         return _page(request, texts(_language(request))["not_found"], 404)
-    return JSONResponse(body, error.status_code, headers=error.headers, media_type="application/problem+json")
+    return problem_response(request, body, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -85,7 +102,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}" for one in error.errors())
     body = {"type": "about:blank", "title": "InvalidRequest", "status": 422, "detail": wrong}
-    return JSONResponse(body, 422, media_type="application/problem+json")
+    return problem_response(request, body)
 
 
 def _page(request: Request, message: str, status: int) -> HTMLResponse:
@@ -98,4 +115,4 @@ def _language(request: Request) -> str:
 
 
 def _wants_html(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
+    return not request.scope["path"].startswith("/v1/") and "text/html" in request.headers.get("accept", "")

@@ -1,4 +1,4 @@
-"""Who is signed in: the session cookie, looked up in the database at every request."""
+"""Who asks: the session cookie of a browser or the token of a program, looked up in the database at every request."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from assistant.errors import AccessDenied
 
 COOKIE = "assistant_session"
 _FOUND = "assistant.principal"
+_FOR_PROGRAMS = ("/api/", "/v1/", "/mcp", "/openapi.json")  # a token opens no page
 
 
 def assistant_of(request: Request) -> Assistant:
@@ -29,7 +30,17 @@ async def principal_or_none(request: Request) -> Principal | None:
     return found
 
 
+def bearer_token(request: Request) -> str | None:
+    """The token of a program. Where it is sent a cookie counts for nothing, so no other site can use a person's session."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    is_token = scheme.lower() == "bearer" and request.scope["path"].startswith(_FOR_PROGRAMS)
+    return token.strip() if is_token else None
+
+
 async def _look_up(request: Request) -> Principal | None:
+    token = bearer_token(request)
+    if token is not None:
+        return await run_in_threadpool(assistant_of(request).tokens.principal, token)
     session_id = request.cookies.get(COOKIE)
     if not session_id:
         return None

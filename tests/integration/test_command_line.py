@@ -105,6 +105,24 @@ def test_a_person_sees_what_the_person_may(loaded: Commands) -> None:
     assert [user["name"] for user in loaded.json("users", "list")["users"]] == ["petrov"]
 
 
+def test_tokens_are_made_listed_and_revoked(loaded: Commands) -> None:
+    loaded.run("users", "add", "robot", "--generate")
+    made = loaded.run("tokens", "create", "robot", "--name", "ci", "--days", "3")
+    secret = made.stdout.strip()
+    assert secret.startswith("lca_"), "alone on stdout, for a script"
+    assert "shown this once" in made.stderr
+    (token,) = loaded.json("tokens", "list", "robot")["tokens"]
+    assert (token["name"], token["used_at"]) == ("ci", None)
+    listed = loaded.run("tokens", "list", "robot").stdout
+    assert "ci: until" in listed
+    assert secret not in listed
+    assert f"revoked {token['id']}" in loaded.run("tokens", "revoke", "robot", "ci").stdout
+    assert loaded.json("tokens", "list", "robot")["tokens"] == []
+    assert "has no token 'ci'" in loaded.refused("tokens", "revoke", "robot", "ci", code=1)
+    assert "assistant users list" in loaded.refused("tokens", "create", "nobody", "--name", "x", code=1)
+    loaded.run("users", "remove", "robot")
+
+
 def test_mistakes_are_one_line(loaded: Commands, tmp_path: Path) -> None:
     assert "20000 characters" in loaded.refused("ask", "я" * 20_000, code=2)
     assert "assistant users list" in loaded.refused("search", "x", "--as", "nobody", code=1)

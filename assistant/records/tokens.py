@@ -1,0 +1,114 @@
+"""Tokens with which programs ask in a person's name: random, kept as a hash, with an end; they give what the person may."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, select
+
+from assistant.access.principal import Principal
+from assistant.errors import ConfigError, NotFound
+from assistant.records.database import Database
+from assistant.records.tables import ApiTokenRow, UserRow
+from assistant.records.users import principal_of
+
+PREFIX = "lca_"  # by which scanners of leaked secrets, and people, know what it is
+_USE_NOTED_EVERY = timedelta(minutes=1)  # not a write for every request
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """A token as lists show it; `id` names it for `revoke`."""
+
+    id: str
+    name: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        return datetime.now(UTC) >= self.expires_at
+
+
+class Tokens:
+    """Repository of the tokens. They end by themselves, when revoked, and with their person."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, user: str, name: str, *, days: int) -> tuple[ApiToken, str]:
+        """A new one for the person of that name, and its secret, which nobody can read again.
+
+        Raises `NotFound`, and `ConfigError` for a name that is none or taken.
+        """
+        secret = PREFIX + secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        row = ApiTokenRow(
+            id=secrets.token_hex(4),
+            token_hash=_digest(secret),
+            name=name.strip(),
+            created_at=now,
+            expires_at=now + timedelta(days=days),
+        )
+        if not 0 < len(row.name) <= 100:
+            raise ConfigError("a token needs a name of up to 100 characters, which says what uses it")
+        with self._database.transaction() as session:
+            row.user_id = _user_id(session.scalar(select(UserRow).where(UserRow.name == user)), user)
+            same = select(ApiTokenRow).where(ApiTokenRow.user_id == row.user_id, ApiTokenRow.name == row.name)
+            if session.scalar(same):
+                raise ConfigError(f"'{user}' has a token '{row.name}' already: choose another name, or revoke that one")
+            session.add(row)
+        return _shown(row), secret
+
+    def list(self, user: str) -> list[ApiToken]:
+        """The person's tokens, oldest first. Raises `NotFound`."""
+        with self._database.transaction() as session:
+            owner = _user_id(session.scalar(select(UserRow).where(UserRow.name == user)), user)
+            mine = select(ApiTokenRow).where(ApiTokenRow.user_id == owner).order_by(ApiTokenRow.created_at)
+            return [_shown(row) for row in session.scalars(mine)]
+
+    def revoke(self, user: str, token: str) -> ApiToken:
+        """End the person's token of that id or name. Raises `NotFound`."""
+        found = next((one for one in self.list(user) if token in (one.id, one.name)), None)
+        if found is None:
+            raise NotFound(f"'{user}' has no token '{token}': see `assistant tokens list {user}`")
+        with self._database.transaction() as session:
+            session.execute(delete(ApiTokenRow).where(ApiTokenRow.id == found.id))
+        return found
+
+    def principal(self, secret: str) -> Principal | None:
+        """Whose token this is, with the rights of this moment; None when it is unknown, over or revoked."""
+        now = datetime.now(UTC)
+        with self._database.transaction() as session:
+            found = session.execute(
+                select(ApiTokenRow, UserRow)
+                .join(UserRow, UserRow.id == ApiTokenRow.user_id)
+                .where(ApiTokenRow.token_hash == _digest(secret))
+            ).first()
+            if found is None:
+                return None
+            token, user = found
+            if now >= token.expires_at:
+                return None
+            if token.used_at is None or now - token.used_at > _USE_NOTED_EVERY:
+                token.used_at = now
+            return principal_of(user)
+
+
+def _user_id(row: UserRow | None, name: str) -> str:
+    if row is None:
+        raise NotFound(f"there is no user '{name}': see `assistant users list`")
+    return row.id
+
+
+def _shown(row: ApiTokenRow) -> ApiToken:
+    return ApiToken(row.id, row.name, row.created_at, row.expires_at, row.used_at)
+
+
+def _digest(secret: str) -> str:
+    """256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""Tokens of programs, in a real SQLite file: what is kept of them, when they end, and whose rights they give."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select, update
+
+from assistant.errors import ConfigError, NotFound
+from assistant.records.database import Database
+from assistant.records.tables import ApiTokenRow, UserRow
+from assistant.records.tokens import Tokens
+from assistant.records.users import Users
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("tokens") / "assistant.db"
+    database = Database(f"sqlite:///{file}")
+    database.migrate(file.with_name("lock"))
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("лесной-еж-42")
+    users = Users(database, idle_hours=12, max_days=30)
+    for name in ("Иванова", "Петров"):
+        users.add(name, "лесной-еж-42", roles=["engineer"], departments=["hr"], level=2)
+    with database.transaction() as session:
+        session.execute(update(UserRow).values(password_hash=cheap))
+    database.close()
+    return file
+
+
+@pytest.fixture
+def database(prepared: Path, tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{shutil.copy(prepared, tmp_path)}")
+
+
+@pytest.fixture
+def users(database: Database) -> Users:
+    return Users(database, idle_hours=12, max_days=30)
+
+
+@pytest.fixture
+def tokens(database: Database) -> Tokens:
+    return Tokens(database)
+
+
+def age(database: Database, by: timedelta) -> None:
+    """As if everything about the tokens had been that much earlier."""
+    with database.transaction() as session:
+        for row in session.scalars(select(ApiTokenRow)):
+            row.created_at -= by
+            row.expires_at -= by
+            row.used_at = row.used_at - by if row.used_at else None
+
+
+def test_a_token_gives_its_persons_rights_of_this_moment(tokens: Tokens, users: Users, database: Database) -> None:
+    _, secret = tokens.create("Иванова", "Open WebUI", days=30)
+    assert tokens.principal(secret) == users.find("Иванова")
+    with database.transaction() as session:
+        session.execute(
+            update(UserRow).where(UserRow.name == "Иванова").values(roles=["user"], departments=[], level=1)
+        )
+    found = tokens.principal(secret)
+    assert found is not None
+    assert (found.roles, found.departments, found.level) == (frozenset({"user"}), frozenset(), 1)
+
+
+def test_the_secret_is_nowhere_in_the_file(tokens: Tokens, database: Database, tmp_path: Path) -> None:
+    token, secret = tokens.create("Иванова", "ci", days=30)
+    tokens.principal(secret)
+    database.close()
+    assert secret.startswith("lca_")
+    assert len(secret) > 40
+    for file in tmp_path.iterdir():
+        assert secret.encode() not in file.read_bytes()
+        assert secret.removeprefix("lca_").encode() not in file.read_bytes()
+    assert tokens.principal(token.id) is None, "what lists show opens nothing"
+
+
+@pytest.mark.parametrize("wrong", ["", "lca_", "lca_" + "x" * 43, "' or 1=1 --", "x" * 100_000, "\0"])
+def test_another_token_is_nobodys(tokens: Tokens, wrong: str) -> None:
+    _, secret = tokens.create("Иванова", "ci", days=30)
+    assert tokens.principal(wrong) is None
+    assert tokens.principal(secret[:-1]) is None
+    assert tokens.principal(secret + "x") is None
+
+
+def test_it_ends_by_itself(tokens: Tokens, database: Database) -> None:
+    _, secret = tokens.create("Иванова", "ci", days=30)
+    age(database, timedelta(days=29, hours=23))
+    assert tokens.principal(secret) is not None
+    age(database, timedelta(hours=1))
+    assert tokens.principal(secret) is None
+    assert [one.is_over for one in tokens.list("Иванова")] == [True]
+
+
+def test_it_ends_with_its_person_and_when_revoked(tokens: Tokens, users: Users) -> None:
+    first, secret = tokens.create("Иванова", "first", days=1)
+    _, second = tokens.create("Иванова", "second", days=1)
+    _, other = tokens.create("Петров", "first", days=1)
+    with pytest.raises(NotFound, match="has no token"):
+        tokens.revoke("Петров", first.id)
+    assert tokens.revoke("Иванова", first.id).name == "first"
+    assert tokens.principal(secret) is None
+    assert tokens.revoke("Иванова", "second").name == "second"
+    assert tokens.principal(second) is None
+    assert tokens.principal(other) is not None
+    users.remove("Петров")
+    assert tokens.principal(other) is None
+    users.add("Петров", "лесной-еж-42", roles=[], departments=["*"], level=9)
+    assert tokens.principal(other) is None, "nor does a new account of the same name have it"
+    assert tokens.list("Петров") == []
+
+
+def test_the_last_use_is_noted_once_a_minute(tokens: Tokens, database: Database) -> None:
+    _, secret = tokens.create("Иванова", "ci", days=30)
+    assert tokens.list("Иванова")[0].used_at is None
+    tokens.principal(secret)
+    first = tokens.list("Иванова")[0].used_at
+    tokens.principal(secret)
+    assert tokens.list("Иванова")[0].used_at == first
+    age(database, timedelta(minutes=2))
+    tokens.principal(secret)
+    second = tokens.list("Иванова")[0].used_at
+    assert first is not None
+    assert second is not None
+    assert second >= first
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "needs a name"), ("x" * 101, "needs a name"), ("ci", "already")])
+def test_a_name_that_is_refused(tokens: Tokens, name: str, said: str) -> None:
+    tokens.create("Иванова", "ci", days=30)
+    with pytest.raises(ConfigError, match=said):
+        tokens.create("Иванова", name, days=30)
+    assert len(tokens.list("Иванова")) == 1
+    with pytest.raises(NotFound, match="there is no user"):
+        tokens.create("Никто", "ci", days=30)
+    with pytest.raises(NotFound, match="there is no user"):
+        tokens.list("Никто")
