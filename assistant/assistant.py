@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant import __version__
 from assistant.access.policy import Policy
 from assistant.access.principal import ALL_DEPARTMENTS, LOCAL_OPERATOR, AccessClass, Principal
 from assistant.errors import ConfigError, IndexSwitched, NotFound
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
     from assistant.ask.retrieval import Retrieved, Retriever
+    from assistant.conversations.service import ConversationService
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
     from assistant.index.consistency import Consistency
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from assistant.ingest.service import IngestService
     from assistant.records.tokens import Tokens
     from assistant.records.users import Users
-    from assistant.serving import Serving
+    from assistant.serving import Index, Serving
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Assistant:
     serving: Serving
     chroma: ChromaServer
     chain: Chain
+    conversations: ConversationService
     queue: Queue
     drawing: Drawing
     reranker: Callable[[], BaseNodePostprocessor | None]
@@ -96,13 +99,34 @@ class Assistant:
     # --- asking
 
     async def ask(
-        self, question: str, principal: Principal, *, history: Sequence[Turn] = ()
+        self,
+        question: str,
+        principal: Principal,
+        conversation: str | None = None,
+        key: str | None = None,
+        *,
+        history: Sequence[Turn] = (),
     ) -> AsyncGenerator[Event, None]:
-        """Events in the order (Queued), Step, (Notice), Sources, Token …, Finished; all from one index."""
+        """Events in the order (Recorded), (Queued), Step, (Notice), Sources, Token …, Finished; all from one index.
+
+        With a conversation (an id, or `new`) the exchange is kept there and goes on from what was said in it. `key` is made
+        by the client: the same one again in a conversation is refused (`AlreadyAsked`). Raises `NotFound`.
+        Without one nothing is kept, and `history` is what the caller says was said before.
+        """
         index = await asyncio.to_thread(self.serving)
+
+        def stream(before: Sequence[Turn]) -> AsyncGenerator[Event, None]:
+            return self.queue.through(principal.id, index.ask_service.stream(question, principal, before))
+
         with self.serving.asking(index):
-            answering = index.ask_service.stream(question, principal, history)
-            async with aclosing(self.queue.through(principal.id, answering)) as events:
+            if conversation is None:
+                answering = stream(history)
+            else:
+                checked = index.retriever.checked(question)  # what is refused is not kept
+                answering = self.conversations.answer(
+                    stream, checked, principal, conversation, key=key, versions=self.versions(index)
+                )
+            async with aclosing(answering) as events:
                 async for event in events:
                     yield event
 
@@ -216,6 +240,11 @@ class Assistant:
         return [language for language in ocr.languages if language not in installed]
 
     # --- running
+
+    def versions(self, index: Index) -> dict[str, str | int]:
+        """What an answer was made by, kept with it."""
+        generation = index.generation
+        return {"assistant": __version__, "generation": generation.number, "embedding": generation.embedding.name}
 
     def principal(self, user: str | None) -> Principal:
         """Who a command line call is for: a named user, or the local operator. Raises `NotFound`."""

@@ -10,6 +10,7 @@ from assistant.ask.events import Finished, Notice, Queued, Source, Standing, Ste
 from assistant.ask.retrieval import Retrieved
 from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
+from assistant.conversations.views import ConversationView, FeedbackView, MessageView, OpenConversation, SourceView
 
 # Their detail is a count that people may see; that of the others is a reason with servers and paths.
 _SHOWN_TO_ALL = frozenset({"passages_dropped", "prompt_cut", "read_as"})  # numbers, and words of the question
@@ -83,7 +84,8 @@ def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
         "citations": [citation_json(source) for source in finished.cited],
         "model": finished.model,
         "grounded": finished.grounded,
-        "conversation": None,
+        "conversation": finished.conversation,
+        "message": finished.message,
         "notices": [notice_json(notice, say) for notice in finished.notices],
         "timings_ms": finished.timings_ms,
     }
@@ -131,3 +133,61 @@ def _superseded_by(document: str | None, others: Mapping[str, DocumentView]) -> 
         return None
     row = others[document].row
     return {"document": document, "title": row.title, "date": document_day(row.title, row.path, row.details)}
+
+
+def conversation_json(view: ConversationView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "title": view.title,
+        "created_at": view.created_at.isoformat(),
+        "updated_at": view.updated_at.isoformat(),
+    }
+
+
+def open_conversation_json(opened: OpenConversation, *, say: Say | None = None) -> dict[str, Any]:
+    messages = [message_json(message, say=say) for message in opened.messages]
+    return {**conversation_json(opened.conversation), "messages": messages}
+
+
+def message_json(view: MessageView, *, say: Say | None = None) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "position": view.position,
+        "key": view.key,
+        "question": view.question,
+        "searched": view.searched,
+        "language": view.language,
+        "answer": view.answer,
+        "status": view.status,
+        "error": view.error,
+        "model": view.model,
+        "grounded": view.is_grounded,
+        "withheld": view.is_withheld,
+        "sources": [kept_source_json(source) for source in view.sources],
+        "notices": [notice_json(notice, say) for notice in view.notices],
+        "timings_ms": dict(view.timings),
+        "asked_at": view.asked_at.isoformat(),
+        "finished_at": view.finished_at.isoformat() if view.finished_at else None,
+        "feedback": feedback_json(view.feedback) if view.feedback else None,
+    }
+
+
+def kept_source_json(view: SourceView) -> dict[str, Any]:
+    """Of one that is withheld only that it was there."""
+    told = {
+        "n": view.n,
+        "withheld": view.is_withheld,
+        "given": view.is_given,
+        "cited": view.is_cited,
+        "changed": view.is_changed,
+    }
+    return {**told, **source_json(view.source)} if view.source else told
+
+
+def feedback_json(view: FeedbackView) -> dict[str, Any]:
+    return {
+        "rating": view.rating,
+        "reason": view.reason,
+        "comment": view.comment,
+        "updated_at": view.updated_at.isoformat(),
+    }

@@ -218,6 +218,15 @@ class Index(Block):
     )
 
 
+class State(Block):
+    retention_days: int = Field(
+        default=365, ge=0, description="A conversation that nobody used for so long is removed for good; 0 keeps them."
+    )
+    undo_days: PositiveInt = Field(
+        default=30, description="A deleted conversation can be restored for so long, then it is removed for good."
+    )
+
+
 class Sessions(Block):
     idle_hours: PositiveFloat = Field(default=12.0, description="A session unused for this long ends.")
     max_days: PositiveFloat = Field(default=30.0, description="A session ends after this long in any case.")
@@ -247,6 +256,7 @@ class Settings(Block):
     ingest: Ingest = Field(default=Ingest(), description="How documents are loaded.")
     index: Index = Field(default=Index(), description="Generations of the index (`assistant reindex`).")
     access: Access = Field(default=Access(), description="What everyone may read.")
+    state: State = Field(default=State(), description="How long conversations are kept.")
     sessions: Sessions = Field(default=Sessions(), description="How long people stay signed in.")
     logs: Logs = Field(default=Logs(), description="What is logged.")
 

@@ -10,12 +10,15 @@ from assistant.access.policy import Policy
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
+from assistant.conversations.service import ConversationService
 from assistant.errors import StorageError
 from assistant.index.chroma_server import ChromaServer
 from assistant.index.generations import Generations
 from assistant.index_wiring import Once, Shared, embedding_choice, make_index
 from assistant.ingest.drawing import Drawing
+from assistant.records.conversations import Conversations
 from assistant.records.database import Database
+from assistant.records.feedback import Feedback
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.serving import Serving
@@ -68,6 +71,13 @@ def build(
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,
+        conversations=ConversationService(
+            Conversations(database),
+            Feedback(database),
+            settings=settings.state,
+            policy=shared.policy,
+            catalog=lambda: serving().catalog,
+        ),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
         reranker=reranker,

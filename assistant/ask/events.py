@@ -71,6 +71,14 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """The question is kept as this message of this conversation; comes first, and only in a conversation."""
+
+    conversation: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Queued:
     """It is not this question's turn: its place in the line, counted from 1, and about how long that takes, if known."""
 
@@ -113,7 +121,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Finished:
-    """The whole answer. `grounded` is False when nothing in the documents answers the question, or the answer cites none."""
+    """The whole answer. `grounded` is False when nothing in the documents answers the question, or the answer cites none.
+
+    `conversation` and `message` are where it is kept, if it is.
+    """
 
     answer: str
     cited: tuple[Source, ...]
@@ -123,6 +134,8 @@ class Finished:
     timings_ms: dict[str, float] = field(default_factory=dict)
     prompt_tokens: int | None = None  # as the model's server counted; None where it does not say, or none was asked
     answer_tokens: int | None = None
+    conversation: str | None = None
+    message: str | None = None
 
 
-Event = Queued | Step | Notice | Sources | Token | Finished
+Event = Recorded | Queued | Step | Notice | Sources | Token | Finished

@@ -186,6 +186,12 @@ class Conversations:
         """A sign of life with what there is so far; False when it is not being answered any more."""
         return self._write(owner, message, answer, MessageRow.status == ANSWERING)
 
+    def discard(self, owner: str, message: str, *, with_conversation: bool) -> None:
+        """Remove a message that was refused, and the conversation if it was made for it. Raises `NotFound`."""
+        with self._database.transaction() as session:
+            row = owned_message(session, owner, message)
+            session.delete(_get(session, owner, row.conversation_id) if with_conversation else row)
+
     def end(self, owner: str, message: str, status: str, answer: AnswerColumns) -> bool:
         """Finished, stopped or failed; False when it was removed meanwhile, with its conversation or its owner."""
         now = datetime.now(UTC)

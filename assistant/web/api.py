@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from assistant.ask.events import Event, Finished, Notice, Queued, Sources, Step, Token
+from assistant.ask.events import Event, Finished, Notice, Queued, Recorded, Sources, Step, Token
 from assistant.ask.language import language_of
 from assistant.contracts import Say, ask_json, notice_json, queued_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
@@ -34,6 +34,16 @@ class SearchRequest(BaseModel):
 
 class AskRequest(BaseModel):
     question: str = Field(examples=["Сколько дней отпуска?"])
+    conversation: str | None = Field(
+        None, description="Keep it there, and go on from what was said in it: an id, or `new`.", examples=["new"]
+    )
+    key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="Made by the client: the same key again in a conversation is refused with 409.",
+        examples=["4f0c2f6e-8a51-4b8e-9f0a-0d3f4c1b7a55"],
+    )
 
 
 @router.post("/search")
@@ -47,10 +57,10 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
 
 @router.post("/ask", response_class=StreamingResponse)
 async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
-    """Server-sent events: (queued), step, (notice), sources, token …, finished; or error in the middle of them."""
+    """Server-sent events: (recorded), (queued), step, (notice), sources, token …, finished; or error among them."""
     index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
     index.retriever.checked(body.question)
-    events = await begun(assistant.ask(body.question, user))
+    events = await begun(assistant.ask(body.question, user, body.conversation, body.key))
     frames = _frames(events, body.question, reader_language(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=UNBUFFERED)
 
@@ -68,7 +78,11 @@ async def _frames(events: AsyncGenerator[Event, None], question: str, language: 
 
 
 def _sse(event: Event, say: Say) -> str:
+    name: str
+    data: dict[str, Any]
     match event:
+        case Recorded():
+            name, data = "recorded", {"conversation": event.conversation, "message": event.message}
         case Queued():
             name, data = "queued", queued_json(event)
         case Step():

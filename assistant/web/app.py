@@ -11,7 +11,7 @@ from starlette.routing import Mount
 
 from assistant import __version__
 from assistant.assistant import Assistant
-from assistant.web import admin, api, documents, health, language, openai_api, sign_in
+from assistant.web import admin, api, conversations, documents, health, language, openai_api, sign_in
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
 from assistant.web.problems import add_error_handlers, add_not_found_handler
@@ -27,7 +27,7 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.loading = Loading(assistant)
     app.state.password_checks = anyio.CapacityLimiter(2)
     app.state.drawing = documents.drawing_limiter()
-    for module in (sign_in, language, documents, admin, api, openai_api, health):
+    for module in (sign_in, language, documents, admin, api, conversations, openai_api, health):
         app.include_router(module.router)
     add_error_handlers(app)
     app.add_middleware(Guard)

@@ -300,5 +300,5 @@ def test_the_migration_can_be_taken_back(database: Database) -> None:
     names = set(inspect(database.engine).get_table_names())
     assert "users" in names
     assert not names & {"conversations", "messages", "feedback"}
-    command.upgrade(config, "0004")
+    command.upgrade(config, "head")
     Conversations(database).create(ANNA)

@@ -1,0 +1,117 @@
+"""Taking out of an old answer what its reader may no longer read. In doubt a sentence is withheld.
+
+A sentence stays if it cites passages that may be read, and no others. One that cites nothing may come from any of the
+passages that the answer was made from, and one that repeats a withheld passage's words comes from it, whatever it cites.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from assistant.ask.language import Language
+
+WITHHELD: dict[Language, str] = {
+    "ru": "[скрыто: нет доступа к источнику]",
+    "en": "[withheld: no access to the source]",
+}
+_MARKER = re.compile(r"\[(\d{1,6})\]")
+_MARKERS = re.compile(r"(?:\s*\[\d{1,6}\])+")
+# A sentence with the markers behind its full stop: they are its own, not the next one's.
+_SENTENCE = re.compile(r".+?(?:[.!?…]+[»\")\]]*(?:[ \t]*\[\d{1,6}\])*(?=\s|$)|$)")
+_SAME_WORDS = 5  # as many of a withheld passage in a row are no coincidence
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A passage that the answer may have been made from."""
+
+    n: int
+    title: str
+    text: str
+
+
+def masked(text: str, withheld: Sequence[Given], kept: Sequence[Given], placeholder: str, *, is_quoted: bool) -> str:
+    """The answer with a placeholder for each run of sentences that are withheld. `is_quoted`: it is made of quotes.
+
+    To be called only when something is withheld, from this answer or from one that its question went back to.
+    """
+    readable = {one.n for one in kept}
+    foreign = _Foreign(withheld, kept)
+    parts: list[str] = []
+    is_hidden = False
+    for piece, end in _quotes(text) if is_quoted else _sentences(text):
+        if _may_stay(piece, readable, foreign, is_quoted=is_quoted):
+            parts.append(piece + end)
+            is_hidden = False
+        elif not is_hidden and _WORD.search(piece):
+            space = piece[: len(piece) - len(piece.lstrip())]
+            parts.append(space + placeholder + end)
+            is_hidden = True
+        elif parts and end and not parts[-1].endswith("\n\n" if not piece.strip() else "\n"):
+            parts[-1] += "\n"
+    return "".join(parts).strip()
+
+
+def _may_stay(piece: str, readable: Collection[int], foreign: _Foreign, *, is_quoted: bool) -> bool:
+    words = piece.rstrip()
+    cited = {int(number) for number in _MARKER.findall(words)}
+    if not cited or not cited <= set(readable):
+        return False
+    leading = _MARKERS.match(words)
+    if not is_quoted and leading and not _MARKER.search(words, leading.end()):
+        return False  # "[1] Text.": the marker may be the one of what stood before
+    return not foreign.found_in(words)
+
+
+class _Foreign:
+    """Words that only withheld passages have: their titles, and runs of their words that no other passage has."""
+
+    def __init__(self, withheld: Sequence[Given], kept: Sequence[Given]) -> None:
+        allowed = {run for one in kept for run in _runs(_words(f"{one.title}\n{one.text}"))}
+        self._runs = {run for one in withheld for run in _runs(_words(one.text))} - allowed
+        known = [_joined(_words(f"{one.title}\n{one.text}")) for one in kept]
+        titles = {_joined(_words(one.title)) for one in withheld if one.title.strip()}
+        self._titles = [title for title in titles if not any(title in text for text in known)]
+
+    def found_in(self, piece: str) -> bool:
+        words = _words(_MARKER.sub(" ", piece))
+        joined = _joined(words)
+        return any(title in joined for title in self._titles) or any(run in self._runs for run in _runs(words))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _joined(words: Sequence[str]) -> str:
+    return f" {' '.join(words)} "
+
+
+def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return (tuple(words[start : start + _SAME_WORDS]) for start in range(len(words) - _SAME_WORDS + 1))
+
+
+def _sentences(text: str) -> Iterator[tuple[str, str]]:
+    """Each sentence with the white space behind it; what is between them is lost to none."""
+    for line in re.split(r"(?<=\n)", text):
+        body = line.rstrip("\n")
+        end = line[len(body) :]
+        found = [match[0] for match in _SENTENCE.finditer(body)]
+        for number, sentence in enumerate(found):
+            yield sentence, end if number == len(found) - 1 else ""
+        if not found and end:
+            yield "", end
+
+
+def _quotes(text: str) -> Iterator[tuple[str, str]]:
+    """Each quote with the markers behind it: quotes hold sentences and whole lists, and no markers of their own."""
+    start = 0
+    for markers in _MARKERS.finditer(text):
+        end = len(text) - len(text[markers.end() :].lstrip())
+        yield text[start : markers.end()], text[markers.end() : end]
+        start = end
+    if text[start:]:
+        yield text[start:], ""

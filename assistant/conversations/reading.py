@@ -1,0 +1,117 @@
+"""Stored messages as their owner may see them today: every source is checked against the catalog as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from assistant.access.policy import Policy
+from assistant.access.principal import Principal
+from assistant.ask.events import Notice, Standing
+from assistant.ask.standing import readable_successors, standings
+from assistant.conversations.masking import WITHHELD, Given, masked
+from assistant.conversations.stored import Stored, class_then, read_source
+from assistant.conversations.views import MessageView, SourceView, Status, feedback_view
+from assistant.index.catalog import Catalog
+from assistant.index.succession import DocumentFacts
+from assistant.parts.llms import EXTRACTIVE
+from assistant.records.conversations import ANSWERING, BROKEN_OFF
+from assistant.records.tables import FeedbackRow, MessageRow
+
+SILENT = timedelta(seconds=20)  # a running answer gives a sign of life every five
+
+
+class Today:
+    """What a person may read at this moment of the documents that some messages name; asked once for all of them."""
+
+    def __init__(self, catalog: Catalog, policy: Policy, principal: Principal, rows: Iterable[MessageRow]) -> None:
+        self._policy, self._principal = policy, principal
+        named = {stored["document"] for row in rows for stored in row.sources}
+        found = catalog.facts(named)
+        self._readable = {key: one for key, one in found.items() if policy.may_read(principal, one.access_class)}
+        later = readable_successors(catalog, policy, principal, self._readable)
+        self._standings = standings(self._readable, catalog, later)
+
+    def source(self, stored: Stored) -> SourceView:
+        facts = self._facts(stored)
+        if facts is None:
+            return SourceView(stored["n"], None, stored["given"], stored["cited"])
+        today = self._standings.get(facts.id, Standing())
+        standing = Standing(stored["date"], today.is_expired, today.superseded_by)
+        source = read_source(stored, facts.access_class, standing)
+        return SourceView(stored["n"], source, stored["given"], stored["cited"], facts.version != stored["version"])
+
+    def _facts(self, stored: Stored) -> DocumentFacts | None:
+        """None when the document is gone or forbidden today; what it said before it changed is of the class it had then."""
+        facts = self._readable.get(stored["document"])
+        if facts is None or facts.version == stored["version"]:
+            return facts
+        return facts if self._policy.may_read(self._principal, class_then(stored)) else None
+
+
+def read_messages(
+    rows: Sequence[MessageRow],
+    today: Today,
+    feedback: Mapping[str, FeedbackRow] | None = None,
+    *,
+    has_placeholders: bool = True,
+) -> list[MessageView]:
+    """The messages of one conversation, all of them and in their order.
+
+    An answer may also hold what an earlier one said, since follow-ups go back to it: once something is withheld, later
+    sentences without a source are withheld too.
+    """
+    views, is_tainted = [], False
+    for row in rows:
+        view = _message(row, today, feedback or {}, is_tainted=is_tainted, has_placeholders=has_placeholders)
+        is_tainted |= any(one.is_given and one.is_withheld for one in view.sources)
+        views.append(view)
+    return views
+
+
+def _message(
+    row: MessageRow, today: Today, feedback: Mapping[str, FeedbackRow], *, is_tainted: bool, has_placeholders: bool
+) -> MessageView:
+    sources = tuple(today.source(stored) for stored in row.sources)
+    withheld = {one.n for one in sources if one.is_withheld}
+    from_withheld = is_tainted or any(one.is_given and one.is_withheld for one in sources)
+    answer = _answer(row, withheld, has_placeholders) if from_withheld else row.answer
+    is_typed = row.searched.strip() == row.question.strip()
+    status, error = _status(row)
+    given = feedback.get(row.id)
+    return MessageView(
+        id=row.id,
+        position=row.position,
+        key=row.key,
+        question=row.question,
+        searched=row.searched if is_typed or not (from_withheld or withheld) else "",
+        language=row.language,
+        answer=answer,
+        status=status,
+        error=error,
+        model=row.model,
+        is_grounded=row.is_grounded,
+        sources=sources,
+        notices=tuple(Notice(one["kind"], one["detail"]) for one in row.notices),
+        is_withheld=bool(withheld) or answer != row.answer,
+        asked_at=row.asked_at,
+        finished_at=row.finished_at,
+        timings=row.timings,
+        feedback=feedback_view(given) if given else None,
+    )
+
+
+def _answer(row: MessageRow, withheld: set[int], has_placeholders: bool) -> str:
+    given = [Given(one["n"], one["title"], one["text"]) for one in row.sources]
+    hidden = [one for one in given if one.n in withheld]
+    kept = [one for one in given if one.n not in withheld]
+    placeholder = WITHHELD["ru" if row.language == "ru" else "en"] if has_placeholders else ""
+    return masked(row.answer, hidden, kept, placeholder, is_quoted=row.model == EXTRACTIVE)
+
+
+def _status(row: MessageRow) -> tuple[Status, str]:
+    """One whose process ended while it was answered is never finished: that shows in its silence."""
+    if row.status == ANSWERING and datetime.now(UTC) - row.heard_at > SILENT:
+        return "failed", BROKEN_OFF
+    return cast("Status", row.status), row.error
