@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
     from assistant.ask.retrieval import Retrieved, Retriever
+    from assistant.conversations.running import Running, RunningAnswer
     from assistant.conversations.service import ConversationService
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
@@ -61,6 +62,7 @@ class Assistant:
     chroma: ChromaServer
     chain: Chain
     conversations: ConversationService
+    running: Running
     queue: Queue
     drawing: Drawing
     reranker: Callable[[], BaseNodePostprocessor | None]
@@ -129,6 +131,15 @@ class Assistant:
             async with aclosing(answering) as events:
                 async for event in events:
                     yield event
+
+    async def begin(
+        self, question: str, principal: Principal, conversation: str, key: str | None = None
+    ) -> RunningAnswer:
+        """The same in a conversation, for a page: the answer goes on when nobody follows it, and `running` stops it.
+
+        A second call with the same key gives the same answer. Raises what refuses the question.
+        """
+        return await self.running.start(principal.id, key, lambda: self.ask(question, principal, conversation, key))
 
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"

@@ -10,6 +10,7 @@ from assistant.access.policy import Policy
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
+from assistant.conversations.running import Running
 from assistant.conversations.service import ConversationService
 from assistant.errors import StorageError
 from assistant.index.chroma_server import ChromaServer
@@ -78,6 +79,7 @@ def build(
             policy=shared.policy,
             catalog=lambda: serving().catalog,
         ),
+        running=Running(),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
         reranker=reranker,
