@@ -23,10 +23,10 @@ class RunningAnswer:
         self.conversation = ""  # both known when `begun` returns
         self.message = ""
         self._events: list[Event] = []
-        self._error: BaseException | None = None
+        self._forget = forget
         self._news = asyncio.Event()  # a new one for each piece of news: nobody can miss one or see one twice
         self._task = asyncio.create_task(self._run(ask))
-        self._task.add_done_callback(lambda task: task.get_loop().call_later(self._kept(), forget, self))
+        self._task.add_done_callback(self._end)
 
     @property
     def is_over(self) -> bool:
@@ -36,8 +36,8 @@ class RunningAnswer:
         """Returns when the question is kept. Raises what refused it."""
         while not self.message and not self.is_over:
             await self._news.wait()
-        if not self.message and self._error:
-            raise self._error
+        if not self.message and (error := self._error()):
+            raise error
 
     async def follow(self) -> AsyncGenerator[Event, None]:
         """The events from the first one on, then as they come; raises what ended the answer, if something did."""
@@ -46,8 +46,8 @@ class RunningAnswer:
             while seen < len(self._events):
                 yield self._events[seen]
                 seen += 1
-            if self._error:
-                raise self._error
+            if error := self._error():
+                raise error
             if self.is_over:
                 return
             await self._news.wait()
@@ -58,20 +58,21 @@ class RunningAnswer:
         await asyncio.wait([self._task])
 
     async def _run(self, ask: Ask) -> None:
-        try:
-            async with aclosing(ask()) as events:
-                async for event in events:
-                    if isinstance(event, Recorded):
-                        self.conversation, self.message = event.conversation, event.message
-                    self._events.append(event)
-                    self._tell()
-        except Exception as error:  # noqa: BLE001 - raised to who follows; the answer is nobody's task
-            self._error = error
-        finally:
-            asyncio.get_running_loop().call_soon(self._tell)  # when the task is done
+        async with aclosing(ask()) as events:
+            async for event in events:
+                if isinstance(event, Recorded):
+                    self.conversation, self.message = event.conversation, event.message
+                self._events.append(event)
+                self._tell()
 
-    def _kept(self) -> float:
-        return _KEPT_SECONDS if self.message else 0.0  # what was refused may be sent again at once
+    def _error(self) -> BaseException | None:
+        return self._task.exception() if self.is_over and not self._task.cancelled() else None
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._error()  # looked at, or asyncio would log it once more
+        delay = _KEPT_SECONDS if self.message else 0.0  # what was refused may be sent again at once
+        task.get_loop().call_later(delay, self._forget, self)
+        self._tell()
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
