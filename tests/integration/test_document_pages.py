@@ -14,9 +14,10 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
+from tests.conftest import need
 from tests.integration import company
 from tests.integration.web_site import Web, problem, site
-from tests.truth.documents import FONTS, scanned
+from tests.truth.documents import FONTS, fonts_are_here, scanned
 
 pytestmark = pytest.mark.server
 # Page by page; each department has one, and the managers of hr.
@@ -38,6 +39,7 @@ WHO = [None, "staff", "hr", "sales", "admin"]
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    need(fonts_are_here(), "the DejaVu fonts (apt-get install fonts-dejavu-core)")
     place = tmp_path_factory.mktemp("pages")
     with site(place) as found:
         pdfmetrics.registerFont(TTFont("DejaVuSerif", str(FONTS / "DejaVuSerif.ttf")))

@@ -32,13 +32,9 @@ RULES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _fonts() -> None:
+def made(*pages: Callable[[Canvas], None]) -> bytes:
     need(fonts_are_here(), "the DejaVu fonts (apt-get install fonts-dejavu-core)")
     pdfmetrics.registerFont(TTFont("DejaVuSerif", str(FONTS / "DejaVuSerif.ttf")))
-
-
-def made(*pages: Callable[[Canvas], None]) -> bytes:
     target = io.BytesIO()
     canvas = Canvas(target, pagesize=A4)
     for draw in pages:
@@ -142,6 +138,7 @@ def test_on_a_turned_page_the_boxes_lie_on_what_is_seen(rotation: int) -> None:
 
 def test_every_layout_that_readers_know_is_found(tmp_path: Path) -> None:
     """Columns, tables with and without rules, turned pages, Russian and English: what the reader makes of each page."""
+    need(fonts_are_here(), "the DejaVu fonts (apt-get install fonts-dejavu-core)")
     for truth in digital_set(tmp_path, 2):
         for part in READERS.build("pdf").read(truth.file, ReadContext()).parts:
             number = int(part.label or "")
@@ -162,6 +159,7 @@ def test_a_cut_page_shows_its_part_and_boxes_move_along() -> None:
 
 
 def test_a_scan_has_no_text_to_be_found(tmp_path: Path) -> None:
+    need(fonts_are_here(), "the DejaVu fonts (apt-get install fonts-dejavu-core)")
     truth = scanned(tmp_path, "scan", "ru", 1, dpi=100)
     view = look(truth.file.read_bytes(), (), 1, 1, truth.pages[0])
     assert (view.boxes, view.marked, view.share, view.has_text) == ((), (), 0.0, False)
