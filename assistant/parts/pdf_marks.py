@@ -175,7 +175,7 @@ def _fill(pairs: dict[int, int], used: bytearray, wanted: Letters, given: Letter
                 if not any(used[before + 1 + there : before + 1 + there + length]):
                     _pair(pairs, used, start + here, before + 1 + there, length)
         anchors = [place for place in (before, after) if place is not None]
-        if anchors or not pairs:
+        if anchors or (not pairs and len(wanted.text) <= _SURE):  # a passage of a few words has no long piece
             _fill_words(pairs, used, wanted, (start, end), by_text, anchors)
 
 

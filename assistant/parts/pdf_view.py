@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 1500, 3000  # pixels of a picture, at most: twice what the page gives it, and sharp when enlarged
 _FINEST = 4.0  # pixels a point: a page the size of a stamp is not drawn as a poster
 _QUALITY = 80  # of WebP
-_FOUND_ALL = 0.9  # share of a passage's words, from which on the next page is not looked at
-_LEAST_NEXT = 0.5  # share of what was left that the next page must have, to be a part of it
+_FOUND_ALL = 0.9  # share of a passage's words, from which on the pages beside it are not looked at
+_LEAST_BESIDE = 0.5  # share of what was left that such a page must have, to hold a part of it …
+_LEAST_LETTERS = 12  # … and letters that were left: a number stands everywhere
 _MOST_LETTERS = 100_000  # of a page: a drawing made of letters
 _MOST_BOXES = 400
 _SHARED, _APART = 0.5, 2.0  # boxes of a line overlap by that share of their height, and are that many heights apart
@@ -97,14 +98,20 @@ def _find(document: PdfDocument, place: int, wanted: Letters) -> tuple[dict[int,
     """Boxes by page, the share of words that were found, and whether the first page has any text."""
     boxes, found, has_text = _on_page(document, place, wanted)
     by_page = {place: boxes} if boxes else {}
-    if found.share >= _FOUND_ALL or place == len(document) or not has_text:
-        return by_page, found.share, has_text
-    rest = rest_of(wanted, found)
-    next_boxes, more, _ = _on_page(document, place + 1, rest)
-    if not next_boxes or more.share < _LEAST_NEXT:
-        return by_page, found.share, has_text
-    by_page[place + 1] = next_boxes
-    return by_page, found.share + (1 - found.share) * more.share, has_text
+    share = found.share
+    for beside in (place + 1, place - 1):  # a passage may end on the next page, a heading stand on the one before
+        if share >= _FOUND_ALL or not has_text or not 1 <= beside <= len(document):
+            continue
+        wanted = rest_of(wanted, found)
+        if len(wanted.text) < _LEAST_LETTERS:
+            break
+        boxes, found, _ = _on_page(document, beside, wanted)
+        if boxes and found.share >= _LEAST_BESIDE:
+            by_page[beside] = boxes
+            share += (1 - share) * found.share
+        else:
+            found = Marks([], [False] * len(wanted.text), 0.0)
+    return by_page, share, has_text
 
 
 def _on_page(document: PdfDocument, number: int, wanted: Letters) -> tuple[tuple[Box, ...], Marks, bool]:

@@ -24,6 +24,10 @@ footer { display: none !important; }
 #chat .placeholder-content p { color: var(--body-text-color-subdued); font-size: 1.05rem; }
 #chat blockquote { font-size: .9rem; margin: 0 0 .6rem; color: var(--body-text-color-subdued); }
 #chat small { color: var(--body-text-color-subdued); }
+#chat details { font-size: .9rem; margin: .15rem 0 .5rem; }
+#chat summary { cursor: pointer; color: var(--body-text-color-subdued); }
+#chat table { display: block; overflow-x: auto; border: 0 !important; padding: 0 !important; }
+#chat th, #chat td { word-break: normal; overflow-wrap: normal; padding: .3rem .6rem !important; }
 #question textarea { font-size: 1rem; }
 @media (max-width: 40rem) {
   .bar .line { display: none; }

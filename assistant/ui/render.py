@@ -12,6 +12,7 @@ from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text
 
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
+_SHOWN_OF_QUESTION, _SHOWN_OF_PASSAGE = 500, 1500  # characters
 # What would begin code that `split_code` has not found; a sign behind a backslash is no code already.
 _CODE_SIGN = re.compile(r"(\\[\\`~])|`|~{3,}")
 # What Markdown makes a link of by itself; the browser shows the entity as the sign that it stands for.
@@ -54,25 +55,36 @@ def _linked(text: str, links: Mapping[int, str]) -> str:
 
 
 def sources_markdown(sources: Sequence[Source], language: str) -> str:
-    """The list under the answer: title, page and date, whether it is out of force, file and class."""
-    lines = [f"**{texts(language)['sources']}**", ""]
+    """The list under the answer: title, page and date, whether it is out of force, file and class, and the passage."""
+    t = texts(language)
+    lines = [f"**{t['sources']}**", ""]
     for source in sorted(sources, key=lambda source: source.n):
         lines.append(f"- [\\[{source.n}\\] {_place(source, language)}]({document_link(source)})  ")
         lines += [f"  ⚠ {_out_of_force(source, language)}  "] if out_of_force(source.standing, language) else []
-        lines.append(f"  <small>{_file(source)}</small>")
+        lines.append(f"  <small>{_file(source, t)}</small>")
+        lines += ["", f"  <details><summary>{t['passage']}</summary>{_quoted(source.passage.text)}</details>", ""]
     return "\n".join(lines)
 
 
 def step_markdown(step: Step, language: str) -> str:
-    """Inside the collapsible step: what was searched, what was found, and why."""
+    """Inside the collapsible step: what was searched, what was found, and why, by the scores of each passage."""
     t = texts(language)
-    lines = [t["searched"].format(question=safe_inline(step.question[:500])), ""]
+    lines = [t["searched"].format(question=safe_inline(step.question[:_SHOWN_OF_QUESTION])), ""]
+    if step.asked.strip() not in ("", step.question.strip()):
+        lines.insert(0, t["asked"].format(question=safe_inline(step.asked[:_SHOWN_OF_QUESTION])) + "  ")
     if not step.found:
         return "\n".join([*lines, t["found_nothing"]])
-    lines += [t["found"].format(passages=len(step.found), documents=step.documents), ""]
+    lines += [t["found"].format(passages=len(step.found), documents=step.documents), "", f"**{t['why']}**", ""]
+    scored = [(t["score_words"], "bm25"), (t["score_vector"], "vector"), (t["score_rerank"], "rerank")]
+    used = [pair for pair in scored if any(getattr(source.scores, pair[1]) is not None for source in step.found)]
+    lines.append(" | ".join(["| №", t["passage"], *(title for title, _ in used)]) + " |")
+    lines.append("|--:|---|" + "--:|" * len(used))
     for source in step.found:
-        lines.append(f"{source.n}. [{_place(source, language)}]({document_link(source)}) — {_scores(source, t)}")
-    return "\n".join(lines)
+        scores = [_score(getattr(source.scores, name)) for _, name in used]
+        lines.append(
+            " | ".join([f"| {source.n}", f"[{_place(source, language)}]({document_link(source)})", *scores]) + " |"
+        )
+    return "\n".join([*lines, "", t["why_note"]])
 
 
 def notices_markdown(notices: Sequence[Notice], language: str) -> str:
@@ -99,16 +111,19 @@ def _out_of_force(source: Source, language: str) -> str:
     return f"[{text}](/documents/{by.document})" if by else text
 
 
-def _file(source: Source) -> str:
+def _file(source: Source, t: Mapping[str, str]) -> str:
     """Path and access class; level 1 is everyone's and goes without saying."""
     department, level = source.passage.access_class.department, source.passage.access_class.level
-    return safe_inline(f"{source.passage.path} · {department}{f' {level}' if level > 1 else ''}")
+    above = f", {t['level']} {level}" if level > 1 else ""
+    return safe_inline(f"{source.passage.path} · {t['department']}: {department}{above}")
 
 
-def _scores(source: Source, t: dict[str, str]) -> str:
-    named = (
-        ("score_words", source.scores.bm25),
-        ("score_vector", source.scores.vector),
-        ("score_rerank", source.scores.rerank),
-    )
-    return ", ".join(f"{t[key]} {score:.2f}" for key, score in named if score is not None)
+def _quoted(text: str) -> str:
+    """A passage inside an HTML element, where Markdown is not read: every sign that could mean something is an entity."""
+    shown = text if len(text) <= _SHOWN_OF_PASSAGE else text[:_SHOWN_OF_PASSAGE] + " …"
+    plain = re.sub(r"[*#|`]+|-{3,}", " ", shown)
+    return re.sub(r"[^\w ]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(plain.split()))
+
+
+def _score(score: float | None) -> str:
+    return "—" if score is None else f"{score:.2f}"

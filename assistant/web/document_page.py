@@ -61,6 +61,7 @@ def has_pages(cited: Cited) -> bool:
 def picture_html(cited: Cited, drawn: PageView) -> str:
     """One page of a PDF: its picture, boxes over the passage, ways to the pages beside it, and its text below."""
     words = document_texts(cited.language)
+    back = drawn.marked[0] if drawn.marked else cited.place
     on_page = [passage for passage in cited.passages if _page_number(passage) == drawn.number]
     page = {
         "number": drawn.number,
@@ -74,8 +75,8 @@ def picture_html(cited: Cited, drawn: PageView) -> str:
         "said": _said(cited, drawn, words),
         "before": cited.address(page=drawn.number - 1, anchor="sheet") if drawn.number > 1 else "",
         "next": cited.address(page=drawn.number + 1, anchor="sheet") if drawn.number < drawn.pages else "",
-        "cited": cited.address(anchor="found") if cited.place not in (None, drawn.number) else "",
-        "cited_label": words["cited"].format(page=cited.place),
+        "cited": cited.address(page=back, anchor="found") if back not in (None, drawn.number) else "",
+        "cited_label": words["cited"].format(page=back),
         "as_text": cited.address(page=drawn.number, view="text", anchor="found"),
     }
     return _html(cited, page=page, parts=_parts(cited, on_page), shown_page=drawn.number)
@@ -138,7 +139,7 @@ def _parts(cited: Cited, passages: list[Passage]) -> list[dict[str, Any]]:
 
 def _said(cited: Cited, drawn: PageView, words: dict[str, str]) -> str:
     """What became of the mark; nothing on a page that the passage is not on."""
-    if len(drawn.marked) > 1 and drawn.number in drawn.marked:
+    if drawn.number == cited.place and any(page != drawn.number for page in drawn.marked):
         return words["marked_on"].format(pages=", ".join(map(str, drawn.marked)))
     if drawn.boxes:
         return words["marked"]

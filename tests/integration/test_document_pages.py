@@ -141,7 +141,7 @@ def test_from_page_to_page_and_back_to_the_passage(web: Web) -> None:
         problem(client.get(f"/documents/{document}?page=x"), 422)
         problem(client.get(f"/documents/{document}/pages/0"), 404)
     assert not other.of("div", "box")
-    assert f"/documents/{document}?chunk={cited}#found" in other.links()
+    assert f"/documents/{document}?chunk={cited}&page=1#found" in other.links()
     assert not any("page=4" in link for link in last.links())
     assert start.of("img")[0]["src"] == f"/documents/{document}/pages/1"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def main(folder: Path, pipeline: Path, workers: int, *, as_json: bool) -> None:
 def _passages(
     folder: Path, pipeline: Path, settings: Ingest, drawing: Drawing, refused: dict[str, str]
 ) -> Iterator[Found]:
-    recipe = load_pipeline(pipeline)
+    recipe = load_pipeline(pipeline, embedding_identity="")
     files = sorted(folder.rglob("*.pdf"))
     for result in read_all([ReadTask(str(file), file, ReaderChoice("pdf", {})) for file in files], settings=settings):
         if result.error:
@@ -74,6 +75,8 @@ def _passages(
                 refused[result.key] = str(error)
                 break
             seconds = time.perf_counter() - begun
+            if not re.search(r"\w", re.sub(r"!?\[[^\]]*\]\([^)]*\)", "", node.text)):
+                continue  # the place of a picture
             yield Found(result.key, page, len(node.text.split()), view.share, view.has_text, seconds)
 
 
@@ -112,13 +115,15 @@ def _figures(found: list[Found], refused: dict[str, str]) -> dict[str, Any]:
 def _page(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['passages']} passages of {figures['files']} PDFs; on pages without a text layer: "
-        f"{figures['without_text_on_the_page']}; of the others found (90 % of the words boxed): {figures['found']}, "
-        f"{figures['share_found']:.4f}; words boxed: {figures['share_of_words']:.4f}; nothing found: {figures['nothing_found']}",
+        f"{figures['without_text_on_the_page']}",
+        f"of the others found (90 % of the words boxed): {figures['found']}, {figures['share_found']:.4f}; "
+        f"words boxed: {figures['share_of_words']:.4f}; nothing found: {figures['nothing_found']}",
         f"one search: median {figures['ms_median']} ms, p95 {figures['ms_p95']} ms",
         "the files with most passages not found:",
     ]
     lines += [
-        f"  {one['found']:4} of {one['passages']:4}, lowest {one['lowest']} on page {one['lowest_page']}: {Path(one['file']).name}"
+        f"  {one['found']:4} of {one['passages']:4}, lowest {one['lowest']} on page {one['lowest_page']}: "
+        f"{Path(one['file']).name}"
         for one in figures["worst"]
     ]
     lines.append(f"not read: {len(figures['refused'])}")

@@ -209,3 +209,16 @@ def test_a_long_page_and_a_long_passage_take_no_time(tmp_path: Path) -> None:
     assert view.boxes
     truth = on_its_side(digital(tmp_path, "one column", "ru", one_column, 2))
     assert look(truth.file.read_bytes(), (), 2, 2, "\n".join(truth.pages) * 3).marked
+
+
+def test_a_heading_that_the_reader_took_along_is_found_on_the_page_before() -> None:
+    raw = made(lines(*RULES, "3. Приложение с образцами"), lines("Образец первый, для поездок по России."))
+    passage = "## 3. Приложение с образцами\n\nОбразец первый, для поездок по России."
+    view = look(raw, (), 2, 2, passage)
+    assert (view.marked, view.share) == ((1, 2), 1.0)
+
+
+def test_a_word_that_is_missing_is_not_marked_somewhere_on_the_next_page() -> None:
+    raw = made(lines(*RULES), lines("Итого 12 на странице 12", "за пять дней"))
+    view = look(raw, (), 1, 1, f"{RULES[0]} 12")
+    assert view.marked == (1,)

@@ -265,5 +265,27 @@ def test_the_list_of_sources_names_title_page_file_and_class() -> None:
     found = replace(numbered(2), passage=replace(numbered(2).passage, page="7", path="hr/Отпуск (2025).pdf"))
     text = Elements(MarkdownIt().render(sources_markdown([found], "ru"))).text
     assert "[2] Документ 2, стр. 7" in text
-    assert "hr/Отпуск (2025).pdf · hr" in text
-    assert "hr 1" not in text, "level 1 goes without saying"
+    assert "hr/Отпуск (2025).pdf · Отдел: hr" in text
+    assert "уровень" not in text, "level 1 goes without saying"
+
+
+def test_the_passage_stands_below_its_source_as_plain_text() -> None:
+    found = numbered(2, "## Порядок\n\n| Срок | 14 дней |\n|---|---|\n\n*Заявление* a_b <b>подают</b> & ждут.")
+    elements = Elements(MarkdownIt("commonmark", {"html": True}).render(sources_markdown([found], "ru")))
+    assert "ВыдержкаПорядок Срок 14 дней Заявление a_b <b>подают</b> & ждут." in elements.text
+    assert {"details", "summary"} <= {tag for tag, _ in elements.found}
+    assert len(Elements(sources_markdown([numbered(1, "слово " * 2000)], "ru")).text) < 2000
+
+
+def test_the_step_says_why_as_a_table_of_scores() -> None:
+    first, second = numbered(1), numbered(2)
+    found = (replace(first, scores=Scores(3.456, 0.5, None)), replace(second, scores=Scores(None, 0.25, None)))
+    step = Step("Отпуск для удалённых сотрудников", found, 16, 0.1, asked="А для удалённых?")
+    elements = Elements(MarkdownIt("js-default").render(step_markdown(step, "ru")))
+    text = " ".join(elements.text.split())
+    assert "Вы спросили: А для удалённых? Искали: Отпуск для удалённых сотрудников" in text
+    assert "документов просмотрено: 16" in text
+    assert "№ Выдержка слова (BM25) смысл (вектор) 1 Документ 1 3.46 0.50 2 Документ 2 — 0.25" in text
+    assert "переранжирование" not in text, "a way that was not used has no column"
+    same = step_markdown(replace(step, asked=f" {step.question} "), "ru")
+    assert "Вы спросили" not in same
