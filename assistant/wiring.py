@@ -20,8 +20,10 @@ from assistant.ingest.drawing import Drawing
 from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
+from assistant.records.statistics import Statistics
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
+from assistant.review.statistics import StatisticsService
 from assistant.serving import Serving
 from assistant.settings import Llm, Settings
 
@@ -127,6 +129,11 @@ def open_users(settings: Settings) -> Users:
 def open_tokens(settings: Settings) -> Tokens:
     """Tokens of programs alone, likewise."""
     return Tokens(open_database(settings, prepare_storage(settings.storage.path)))
+
+
+def open_statistics(settings: Settings) -> StatisticsService:
+    """Figures alone, as quickly."""
+    return StatisticsService(Statistics(open_database(settings, prepare_storage(settings.storage.path))))
 
 
 def _chroma(settings: Settings, storage: Path) -> ChromaServer:

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import answers, doctor, documents, evaluation, models, reindex, serving, tokens, users, watching
+from assistant.cli import (
+    answers,
+    doctor,
+    documents,
+    evaluation,
+    models,
+    reindex,
+    serving,
+    stats,
+    tokens,
+    users,
+    watching,
+)
 from assistant.cli.context import Context
 from assistant.errors import AssistantError
 
@@ -30,6 +42,7 @@ models.register(app)
 reindex.register(app)
 users.register(app)
 tokens.register(app)
+stats.register(app)
 
 
 @app.callback()

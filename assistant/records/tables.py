@@ -253,3 +253,14 @@ class ApiTokenRow(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class SurveyRow(Base):
+    """How many minutes somebody says the assistant saved him in a week; None when he was asked and did not say."""
+
+    __tablename__ = "surveys"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    week: Mapped[str] = mapped_column(String(8), primary_key=True)  # ISO: 2026-W48
+    minutes: Mapped[int | None]
+    answered_at: Mapped[datetime] = mapped_column(index=True)

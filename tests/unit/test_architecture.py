@@ -32,12 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ask": STORE,
     "ingest": STORE,
     "conversations": STORE | {"ask"},  # what is kept are the events of an answer
+    "review": STORE | {"ask", "conversations"},  # of everybody's questions, for engineers and administrators
     "serving": JOURNEYS,
     "assistant": JOURNEYS | {"serving", "conversations", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access", "conversations"},
     "index_wiring": JOURNEYS | {"serving"},
-    "wiring": JOURNEYS | {"assistant", "serving", "index_wiring", "conversations"},
+    "wiring": JOURNEYS | {"assistant", "serving", "index_wiring", "conversations", "review"},
     "operations": BASE | {"assistant", "index", "__init__"},
     "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},
@@ -72,7 +73,9 @@ VALUES = {
     "assistant.ingest.progress",
     "assistant.ingest.upload",
     "assistant.parts.pdf_view.PageView",
+    "assistant.records.statistics.Figures",
     "assistant.records.users.generate_password",
+    "assistant.review.statistics",
     "assistant.serving.Index",
 }
 BANNED = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib"}  # loading them runs what a file says
