@@ -253,6 +253,12 @@ def test_a_broad_except_stands_at_the_edges_only() -> None:
         and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
         and part(file) not in ("cli", "web", "ui")
         and str(file.relative_to(PACKAGE))
-        not in ("ingest/reading.py", "ingest/worker.py", "operations/health.py", "operations/background.py")
+        not in (
+            "conversations/running.py",  # raised to whoever follows the answer
+            "ingest/reading.py",
+            "ingest/worker.py",
+            "operations/health.py",
+            "operations/background.py",
+        )
     ]
     assert wrong == []
