@@ -10,7 +10,14 @@ from assistant.ask.events import Finished, Notice, Queued, Source, Standing, Ste
 from assistant.ask.retrieval import Retrieved
 from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
-from assistant.conversations.views import ConversationView, FeedbackView, MessageView, OpenConversation, SourceView
+from assistant.conversations.views import (
+    ConversationView,
+    FeedbackView,
+    MessageView,
+    OpenConversation,
+    Rated,
+    SourceView,
+)
 
 # Their detail is a count that people may see; that of the others is a reason with servers and paths.
 _SHOWN_TO_ALL = frozenset({"passages_dropped", "prompt_cut", "read_as"})  # numbers, and words of the question
@@ -190,4 +197,28 @@ def feedback_json(view: FeedbackView) -> dict[str, Any]:
         "reason": view.reason,
         "comment": view.comment,
         "updated_at": view.updated_at.isoformat(),
+    }
+
+
+def rated_json(rated: Rated) -> dict[str, Any]:
+    """With all that was kept, unmasked: for the operator."""
+    given, message = rated.feedback, rated.message
+    return {
+        "message": message.id,
+        "conversation": message.conversation_id,
+        "user": rated.user,
+        "rating": given.rating,
+        "reason": given.reason,
+        "comment": given.comment,
+        "updated_at": given.updated_at.isoformat(),
+        "question": message.question,
+        "searched": message.searched,
+        "answer": message.answer,
+        "status": message.status,
+        "grounded": message.is_grounded,
+        "model": message.model,
+        "versions": message.versions,
+        "departments": message.departments,
+        "sources": message.sources,
+        "asked_at": message.asked_at.isoformat(),
     }

@@ -52,13 +52,22 @@ def search(
         print("   " + " ".join(passage.text.split())[:300] + "\n")
 
 
-def ask(context: typer.Context, question: str, as_user: AsUser = None, as_json: Json = False) -> None:
+def ask(
+    context: typer.Context,
+    question: str,
+    as_user: AsUser = None,
+    as_json: Json = False,
+    conversation: Annotated[
+        str | None, typer.Option(metavar="ID|new", help="Keep it there, and go on from what was said; needs --as.")
+    ] = None,
+) -> None:
     """Ask, and get an answer with its sources. Example: `assistant ask "Как настроить VPN?"`"""
     from assistant.contracts import ask_json
     from assistant.ui.texts import notice_text, out_of_force
 
     with of(context).assistant() as assistant:
-        finished = asyncio.run(_ask(assistant, question, assistant.principal(as_user), quiet=as_json))
+        principal = assistant.principal(as_user)
+        finished = asyncio.run(_ask(assistant, question, principal, conversation, quiet=as_json))
     if as_json:
         print_json(ask_json(finished))
         return
@@ -67,6 +76,8 @@ def ask(context: typer.Context, question: str, as_user: AsUser = None, as_json: 
     language = language_of(question)
     for notice in finished.notices:
         note(f"({notice_text(notice, language)})")
+    if finished.conversation:
+        note(f"(conversation {finished.conversation})")
     for source in finished.cited:
         gone = out_of_force(source.standing, language)
         print(f"[{source.n}] {source.passage.title}: {_where(source, language)}{f' ({gone})' if gone else ''}")
@@ -80,10 +91,12 @@ def _where(source: Source, language: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-async def _ask(assistant: Assistant, question: str, principal: Principal, *, quiet: bool) -> Finished:
+async def _ask(
+    assistant: Assistant, question: str, principal: Principal, conversation: str | None, *, quiet: bool
+) -> Finished:
     from assistant.ask.events import Finished, Token
 
-    async with aclosing(assistant.ask(question, principal)) as events:
+    async with aclosing(assistant.ask(question, principal, conversation)) as events:
         async for event in events:
             if isinstance(event, Token) and not quiet:
                 print(event.text, end="", flush=True)

@@ -9,9 +9,11 @@ import typer
 
 from assistant.cli import (
     answers,
+    conversations,
     doctor,
     documents,
     evaluation,
+    feedback,
     models,
     reindex,
     serving,
@@ -41,6 +43,8 @@ doctor.register(app)
 models.register(app)
 reindex.register(app)
 users.register(app)
+conversations.register(app)
+feedback.register(app)
 tokens.register(app)
 stats.register(app)
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from assistant.access.policy import Policy
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.ask.events import Event, Turn
 from assistant.ask.language import language_of
+from assistant.conversations.golden import add_to_golden
 from assistant.conversations.reading import SILENT, Today, read_messages
 from assistant.conversations.recording import Recording, Stream
 from assistant.conversations.views import (
@@ -24,7 +26,7 @@ from assistant.conversations.views import (
     conversation_view,
     feedback_view,
 )
-from assistant.errors import AlreadyAsked, ConfigError, InvalidRequest
+from assistant.errors import AlreadyAsked, ConfigError, InvalidRequest, NotFound
 from assistant.index.catalog import Catalog
 from assistant.records.conversations import MAX_KEY, Conversations
 from assistant.records.feedback import Feedback, Rated
@@ -155,6 +157,20 @@ class ConversationService:
     def rated(self, *, rating: int | None = None, message: str | None = None) -> Sequence[Rated]:
         """Of everybody and unmasked: for the operator of the machine, who can read the database anyway."""
         return self._feedback.rated(rating=rating, message=message)
+
+    def to_golden(self, rated: Rated, file: Path, gold: Sequence[str] | None = None) -> bool:
+        """A question whose answer was rated becomes a line of that file; False when it is there already.
+
+        `gold` are the paths of the documents that answer it, none of them if no document does; None: to be labelled.
+        """
+        return add_to_golden(file, rated, gold)
+
+    def add_to_golden(self, principal: Principal, message: str, file: Path, gold: Sequence[str] | None = None) -> bool:
+        """The same by an engineer, of anybody's 👎. Raises `NotFound`, also for anybody who is no engineer."""
+        rated = self.rated(rating=-1, message=message) if "engineer" in principal.roles else []
+        if not rated:
+            raise NotFound("there is no such message")
+        return self.to_golden(rated[0], file, gold)
 
     # --- keeping
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from assistant.ask.events import Notice, Source
+from assistant.records.feedback import Rated as Rated
 from assistant.records.tables import ConversationRow, FeedbackRow
 
 Status = Literal["answering", "finished", "stopped", "failed"]

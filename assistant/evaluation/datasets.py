@@ -30,6 +30,7 @@ class _QuestionLine(Line):
     question: Text
     gold: list[Id]
     lang: str = ""
+    labelled: bool = True  # false: nobody has said yet which documents answer it
     rel: dict[Id, PositiveInt] = {}
 
 
@@ -109,11 +110,17 @@ def read_dataset(folder: Path) -> Dataset:
     known = {document.id for document in corpus} if corpus is not None else None
     questions = []
     for place, line in checked_lines(found / QUESTIONS, _QuestionLine):
+        if not line.labelled:
+            continue
         strange = [] if known is None else [key for key in line.gold if key not in known]
         if strange:
             raise DocumentError(f"{place}: gold '{strange[0]}' is not in {CORPUS}: correct the id or add the document")
         gold = {key: line.rel.get(key, 1) for key in line.gold}
         questions.append(Question(line.id, line.question, line.lang or language_of(line.question), gold))
+    if not questions:
+        raise ConfigError(
+            f"{found / QUESTIONS} has no labelled question: write the documents' paths into 'gold' and remove 'labelled'"
+        )
     return Dataset(found.name, found, questions, corpus, corpus_hash)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from assistant.ask.events import Source
+from assistant.contracts import Say, open_conversation_json
 from assistant.conversations.views import MessageView, OpenConversation, SourceView
 from assistant.ui.admin_texts import moment_text
 from assistant.ui.render import safe_inline, safe_markdown
@@ -55,6 +58,19 @@ def file_name(opened: OpenConversation, language: str, ending: str) -> str:
     """From the title, without what file systems do not take."""
     title = " ".join(re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]', " ", opened.conversation.title).split()).strip(" .")
     return f"{title or _TEXTS[language]['untitled']}.{ending}"
+
+
+def exported(
+    opened: OpenConversation, language: str, wanted: Literal["md", "json", "docx"], say: Say | None = None
+) -> bytes:
+    """The file's content."""
+    match wanted:
+        case "md":
+            return markdown(opened, language).encode()
+        case "docx":
+            return docx(opened, language)
+        case "json":
+            return json.dumps(open_conversation_json(opened, say=say), ensure_ascii=False, indent=2).encode()
 
 
 def markdown(opened: OpenConversation, language: str) -> str:

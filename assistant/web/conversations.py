@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from assistant.contracts import Say, conversation_json, feedback_json, open_conversation_json
-from assistant.conversations.views import OpenConversation
 from assistant.ui import export
 from assistant.ui.texts import notice_text, reader_language
 from assistant.web.conversation_models import (
@@ -26,7 +25,11 @@ from assistant.web.session import AssistantDep, UserDep
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is none, or it is not yours."}}
 router = APIRouter(prefix="/api", tags=["conversations"])
 _PRIVATE = {"Cache-Control": "private, no-store"}  # what may be read of it is asked each time
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_KINDS = {
+    "md": "text/markdown",
+    "json": "application/json",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
 
 
 @router.get("/conversations", response_model=ConversationsOut)
@@ -79,7 +82,7 @@ def restore_conversation(conversation: str, assistant: AssistantDep, user: UserD
 @router.get(
     "/conversations/{conversation}/export",
     response_class=Response,
-    responses={200: {"content": {"text/markdown": {}, "application/json": {}, _DOCX: {}}}, **_NOT_FOUND},
+    responses={200: {"content": {kind: {} for kind in _KINDS.values()}}, **_NOT_FOUND},
 )
 def export_conversation(
     request: Request,
@@ -93,19 +96,8 @@ def export_conversation(
     language = reader_language(request)
     name = quote(export.file_name(opened, language, format))
     headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}", **_PRIVATE}
-    return _exported(opened, language, format, _sayer(request), headers)
-
-
-def _exported(
-    opened: OpenConversation, language: str, wanted: Literal["md", "json", "docx"], say: Say, headers: dict[str, str]
-) -> Response:
-    match wanted:
-        case "md":
-            return Response(export.markdown(opened, language), media_type="text/markdown", headers=headers)
-        case "docx":
-            return Response(export.docx(opened, language), media_type=_DOCX, headers=headers)
-        case "json":
-            return JSONResponse(open_conversation_json(opened, say=say), headers=headers)
+    content = export.exported(opened, language, format, _sayer(request))
+    return Response(content, media_type=_KINDS[format], headers=headers)
 
 
 @router.post("/feedback", response_model=FeedbackOut, responses=_NOT_FOUND)

@@ -20,6 +20,7 @@ from assistant.errors import ConfigError, IndexSwitched, OtherModel, PipelineErr
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
 from assistant.web.background import in_background
+from assistant.web.housekeeping import Housekeeping
 from assistant.wiring import build
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say)
 
         server.config.app = create_app(assistant, ready=ready)
         _take_signals(lambda _number, _frame: None)  # from here on they are uvicorn's
-        server.run(sockets=[listening])
+        with Housekeeping(assistant):
+            server.run(sockets=[listening])
         if preparing.done():
             preparing.result()
 

@@ -1,0 +1,62 @@
+"""From 👎 to a labelled question: lines of a `questions.jsonl` that `assistant eval` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from assistant.errors import DocumentError, StorageError
+from assistant.records.feedback import Rated
+from assistant.records.texts import folded
+
+
+def add_to_golden(file: Path, rated: Rated, gold: Sequence[str] | None) -> bool:
+    """Append the question; False when the file has it already. Raises `StorageError`, `DocumentError`.
+
+    `gold` are paths of the documents that answer it; none of them: no document does. None: nobody has looked yet, and the
+    evaluation leaves the line out until somebody has written them in.
+    """
+    line = _line(rated, gold)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{file.name}.lock")):
+            known = list(_known(file))
+            question = folded(rated.message.question)
+            if any(one.get("id") == line["id"] or folded(str(one.get("question"))) == question for one in known):
+                return False
+            ends_open = known and not file.read_bytes().endswith(b"\n")
+            with file.open("a", encoding="utf-8") as out:
+                out.write(("\n" if ends_open else "") + json.dumps(line, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise StorageError(f"{file} can't be written: {error.strerror or error}") from error
+    return True
+
+
+def _line(rated: Rated, gold: Sequence[str] | None) -> dict[str, Any]:
+    message, feedback = rated.message, rated.feedback
+    note = "; ".join(part for part in (feedback.reason, feedback.comment) if part)
+    line: dict[str, Any] = {
+        "id": f"feedback-{message.id}",
+        "question": message.question,
+        "lang": message.language,
+        "gold": list(gold or ()),
+    }
+    return line | ({"labelled": False} if gold is None else {}) | ({"note": note} if note else {})
+
+
+def _known(file: Path) -> Iterator[dict[str, Any]]:
+    if not file.exists():
+        return
+    for number, text in enumerate(file.read_text("utf-8-sig").split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            raise DocumentError(f"{file}:{number} is not valid JSON: correct it first") from error
+        if isinstance(line, dict):
+            yield line
