@@ -29,6 +29,7 @@ test: setup
 
 load: setup
 	$(BIN)/python -m tests.load.questions
+	$(BIN)/python -m tests.load.streams
 
 docs: setup
 	$(BIN)/python -m tests.settings_page

@@ -14,6 +14,7 @@ from assistant.cli import (
     documents,
     evaluation,
     feedback,
+    mcp,
     models,
     reindex,
     serving,
@@ -47,6 +48,7 @@ conversations.register(app)
 feedback.register(app)
 tokens.register(app)
 stats.register(app)
+mcp.register(app)
 
 
 @app.callback()

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "gradio", "llama_index", "chromadb", "sentence_transformers", "transformers", "bm25s", "sqlalchemy")
+HEAVY = (
+    "torch",
+    "gradio",
+    "llama_index",
+    "chromadb",
+    "sentence_transformers",
+    "transformers",
+    "bm25s",
+    "sqlalchemy",
+    "mcp",
+)
 
 
 def python(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
