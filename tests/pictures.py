@@ -44,9 +44,7 @@ def main(folder: Path) -> None:
                         page.evaluate("document.querySelectorAll('#chat, #chat *').forEach(part => part.scrollTop = 0)")
                         page.wait_for_timeout(300)
                         page.screenshot(path=folder / "chat-ru-top.png")
-                        href = page.locator(LINKS).filter(has_text="стр.").last.get_attribute("href") or ""
-                        page.goto(server.url + href)
-                        page.screenshot(path=folder / "document-ru.png")
+            _cited_pages(browser, server, folder)
         _with_a_model(browser, Path(storage) / "model", folder)
         _documents_page(browser, Path(storage), folder)
     print(f"pictures are in {folder}")
@@ -60,6 +58,26 @@ def _login_page(browser: Browser, server: AssistantProcess, folder: Path) -> Non
     page.click("form button")
     page.screenshot(path=folder / "login-ru.png")
     page.close()
+
+
+def _cited_pages(browser: Browser, server: AssistantProcess, folder: Path) -> None:
+    """A source as its citation opens it: the page of a PDF, the same enlarged, and a document that has no pages."""
+    looks = (("ru", "ru-RU", 1100, False), ("dark-en", "en-US", 1100, True), ("narrow-ru", "ru-RU", 360, False))
+    sources = (("pdf", "Как настроить VPN?", "VPN"), ("text", "Какие требования к паролям учётных записей?", "Пароли"))
+    for name, locale, width, dark in looks:
+        for kind, question, title in sources:
+            with signed_in(browser, server, locale=locale, width=width, height=800, dark=dark) as (page, _):
+                ask(page, question)
+                link = page.locator(LINKS).filter(has_text=title).last
+                expect(link).to_be_visible(timeout=20_000)
+                page.goto(server.url + (link.get_attribute("href") or ""))
+                page.wait_for_load_state("networkidle")
+                page.screenshot(path=folder / f"document-{kind}-{name}.png")
+                page.screenshot(path=folder / f"document-{kind}-{name}-whole.png", full_page=True)
+                if kind == "pdf":
+                    page.check("#zoom-3", force=True)
+                    page.locator("#found").scroll_into_view_if_needed()
+                    page.screenshot(path=folder / f"document-enlarged-{name}.png")
 
 
 def _documents_page(browser: Browser, place: Path, folder: Path) -> None:
