@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request
@@ -16,6 +17,7 @@ from assistant.contracts import document_json
 from assistant.ingest.upload import UploadRefused, refusal
 from assistant.ui.texts import reader_language
 from assistant.web.admin_page import Upload, page_html
+from assistant.web.api_models import DocumentsOut, StoredOut
 from assistant.web.loading import Loading
 from assistant.web.problems import respond
 from assistant.web.session import AssistantDep, UserDep
@@ -27,6 +29,27 @@ log = structlog.get_logger("assistant.web")
 _PRIVATE = {"Cache-Control": "private, no-store"}
 _SCRIPT = Path(__file__).parent / "static" / "follow.js"
 _ANSWERED = 1000  # documents in one answer of the API, at most
+_NOT_YOURS: dict[int | str, dict[str, Any]] = {404: {"description": "You have not the role `admin`."}}
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["place", "files"],
+                "properties": {
+                    "place": {"type": "string", "description": "source|folder", "examples": ["company|it"]},
+                    "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    "replace": {
+                        "type": "string",
+                        "description": "1 overwrites files of the same name.",
+                        "examples": ["1"],
+                    },
+                },
+            }
+        }
+    },
+}
 
 
 @router.get("/admin/documents", response_class=HTMLResponse, include_in_schema=False)
@@ -67,7 +90,12 @@ async def follow(assistant: AssistantDep, user: UserDep) -> Response:
     return FileResponse(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
-@router.get("/api/admin/documents", tags=["documents"])
+@router.get(
+    "/api/admin/documents",
+    tags=["documents"],
+    summary="The catalog",
+    responses={200: {"model": DocumentsOut}, **_NOT_YOURS},
+)
 async def api_list(
     assistant: AssistantDep, user: UserDep, status: str | None = None, limit: int = 100, offset: int = 0
 ) -> Response:
@@ -85,7 +113,14 @@ async def api_list(
     return JSONResponse(body, headers=_PRIVATE)
 
 
-@router.post("/api/admin/documents", tags=["documents"], status_code=201)
+@router.post(
+    "/api/admin/documents",
+    tags=["documents"],
+    status_code=201,
+    summary="Store files and load them",
+    responses={201: {"model": StoredOut}, **_NOT_YOURS},
+    openapi_extra={"requestBody": _FORM},
+)
 async def api_send(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
     """A form (multipart/form-data): `place` (source|folder), `files`, and `replace`=1 to overwrite; loaded at once."""
     try:

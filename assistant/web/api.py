@@ -18,6 +18,7 @@ from assistant.ask.language import language_of
 from assistant.contracts import Say, ask_json, notice_json, queued_json, search_json, source_json, step_json
 from assistant.errors import AssistantError
 from assistant.ui.texts import notice_text, reader_language
+from assistant.web.api_models import ANSWER, RESULT, SearchOut
 from assistant.web.problems import problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
 from assistant.web.streams import begun
@@ -25,6 +26,28 @@ from assistant.web.streams import begun
 router = APIRouter(prefix="/api", tags=["ask"])
 log = structlog.get_logger("assistant.web")
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy must pass each event on at once
+
+
+def _frame(name: str, data: Mapping[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+_EXAMPLE = "".join(
+    _frame(name, data)
+    for name, data in (
+        ("queued", {"place": 2, "seconds": 9}),
+        ("step", {"question": "Как настроить VPN?", "documents": 1, "seconds": 0.02, "results": [RESULT]}),
+        ("sources", {"sources": [RESULT]}),
+        ("token", {"text": "Установите клиент"}),
+        ("finished", ANSWER),
+    )
+)
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events; the data of `finished` is an AnswerOut, that of `error` a ProblemOut.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    }
+}
 
 
 class SearchRequest(BaseModel):
@@ -46,7 +69,7 @@ class AskRequest(BaseModel):
     )
 
 
-@router.post("/search")
+@router.post("/search", summary="Find passages", responses={200: {"model": SearchOut}})
 async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
     """The best passages that the caller may read."""
     found = await assistant.search(body.query, user, k=body.k)
@@ -55,7 +78,9 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
     return search_json(body.query, user, found, say=sayer(body.query))
 
 
-@router.post("/ask", response_class=StreamingResponse)
+@router.post(
+    "/ask", summary="Ask, and get the answer as it is made", response_class=StreamingResponse, responses=_STREAM
+)
 async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
     """Server-sent events: (recorded), (queued), step, (notice), sources, token …, finished; or error among them."""
     index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
@@ -110,7 +135,3 @@ def log_notice(notice: Notice) -> None:
     if notice.kind == "read_as":
         return
     log.warning("answer with a notice", kind=notice.kind, reason=notice.detail)
-
-
-def _frame(name: str, data: Mapping[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -14,8 +14,11 @@ from assistant.assistant import Assistant
 from assistant.web import admin, api, conversations, documents, health, language, openai_api, sign_in
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
+from assistant.web.openapi import describe
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
+
+ROUTED = (sign_in, language, documents, admin, api, conversations, openai_api, health)
 
 
 def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
@@ -27,8 +30,9 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.loading = Loading(assistant)
     app.state.password_checks = anyio.CapacityLimiter(2)
     app.state.drawing = documents.drawing_limiter()
-    for module in (sign_in, language, documents, admin, api, conversations, openai_api, health):
+    for module in ROUTED:
         app.include_router(module.router)
+    describe(app)
     add_error_handlers(app)
     app.add_middleware(Guard)
     return _with_page(app, assistant)

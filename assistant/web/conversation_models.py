@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 ID = "6f1d2c3b4a5968778695"
+MESSAGE: dict[str, Any] = {
+    "id": "0a1b2c3d4e5f60718293",
+    "position": 1,
+    "key": None,
+    "question": "Как настроить VPN?",
+    "searched": "Как настроить VPN?",
+    "language": "ru",
+    "answer": "Установите клиент и войдите под корпоративной учётной записью [1].",
+    "status": "finished",
+    "error": "",
+    "model": "qwen2.5:7b",
+    "grounded": True,
+    "withheld": False,
+    "sources": [
+        {"n": 1, "withheld": False, "given": True, "cited": True, "changed": False, "title": "Инструкция по VPN"},
+    ],
+    "notices": [],
+    "timings_ms": {"retrieval": 21.4, "total": 4180.9},
+    "asked_at": "2026-03-02T09:20:26+00:00",
+    "finished_at": "2026-03-02T09:20:30+00:00",
+    "feedback": None,
+}
 
 
 class ConversationOut(BaseModel):
@@ -121,6 +143,20 @@ class MessageOut(BaseModel):
 
 
 class OpenConversationOut(ConversationOut):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": ID,
+                    "title": "Как настроить VPN?",
+                    "created_at": "2026-03-02T09:15:00+00:00",
+                    "updated_at": "2026-03-02T09:20:30+00:00",
+                    "messages": [MESSAGE],
+                }
+            ]
+        }
+    )
+
     messages: list[MessageOut] = Field(description="The oldest first.")
 
 

@@ -32,7 +32,7 @@ _KINDS = {
 }
 
 
-@router.get("/conversations", response_model=ConversationsOut)
+@router.get("/conversations", summary="Your conversations", response_model=ConversationsOut)
 def list_conversations(
     assistant: AssistantDep,
     user: UserDep,
@@ -45,13 +45,18 @@ def list_conversations(
     return {"conversations": [conversation_json(one) for one in page.conversations], "more": page.has_more}
 
 
-@router.post("/conversations", response_model=ConversationOut, status_code=201)
+@router.post("/conversations", summary="Begin a conversation", response_model=ConversationOut, status_code=201)
 def new_conversation(assistant: AssistantDep, user: UserDep, body: NewConversation | None = None) -> dict[str, Any]:
     """An empty conversation; `/api/ask` fills it."""
     return conversation_json(assistant.conversations.create(user, body.title if body else ""))
 
 
-@router.get("/conversations/{conversation}", response_model=OpenConversationOut, responses=_NOT_FOUND)
+@router.get(
+    "/conversations/{conversation}",
+    summary="Open a conversation",
+    response_model=OpenConversationOut,
+    responses=_NOT_FOUND,
+)
 def open_conversation(
     request: Request, response: Response, conversation: str, assistant: AssistantDep, user: UserDep
 ) -> dict[str, Any]:
@@ -61,19 +66,29 @@ def open_conversation(
     return open_conversation_json(opened, say=_sayer(request))
 
 
-@router.patch("/conversations/{conversation}", response_model=ConversationOut, responses=_NOT_FOUND)
+@router.patch(
+    "/conversations/{conversation}",
+    summary="Rename a conversation",
+    response_model=ConversationOut,
+    responses=_NOT_FOUND,
+)
 def rename_conversation(conversation: str, body: Rename, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
     """Another title; of a long one the first 80 characters."""
     return conversation_json(assistant.conversations.rename(user, conversation, body.title))
 
 
-@router.delete("/conversations/{conversation}", status_code=204, responses=_NOT_FOUND)
+@router.delete("/conversations/{conversation}", summary="Delete a conversation", status_code=204, responses=_NOT_FOUND)
 def delete_conversation(conversation: str, assistant: AssistantDep, user: UserDep) -> None:
     """It is hidden at once, and can be restored for `state.undo_days`."""
     assistant.conversations.delete(user, conversation)
 
 
-@router.post("/conversations/{conversation}/restore", response_model=ConversationOut, responses=_NOT_FOUND)
+@router.post(
+    "/conversations/{conversation}/restore",
+    summary="Restore a conversation",
+    response_model=ConversationOut,
+    responses=_NOT_FOUND,
+)
 def restore_conversation(conversation: str, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
     """Undo a deletion."""
     return conversation_json(assistant.conversations.restore(user, conversation))
@@ -81,6 +96,7 @@ def restore_conversation(conversation: str, assistant: AssistantDep, user: UserD
 
 @router.get(
     "/conversations/{conversation}/export",
+    summary="A conversation as a file",
     response_class=Response,
     responses={200: {"content": {kind: {} for kind in _KINDS.values()}}, **_NOT_FOUND},
 )
@@ -100,19 +116,22 @@ def export_conversation(
     return Response(content, media_type=_KINDS[format], headers=headers)
 
 
-@router.post("/feedback", response_model=FeedbackOut, responses=_NOT_FOUND)
+@router.post("/feedback", summary="Rate an answer", response_model=FeedbackOut, responses=_NOT_FOUND)
 def give_feedback(body: FeedbackIn, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
     """Rate an answer, or change what you said of it."""
     conversations = assistant.conversations
     return feedback_json(conversations.rate(user, body.message, body.rating, reason=body.reason, comment=body.comment))
 
 
-@router.get("/feedback/{message}", response_model=FeedbackOut, responses=_NOT_FOUND)
+@router.get(
+    "/feedback/{message}", summary="What you said of an answer", response_model=FeedbackOut, responses=_NOT_FOUND
+)
 def get_feedback(message: str, assistant: AssistantDep, user: UserDep) -> dict[str, Any]:
+    """The rating, its reason and the comment, as you gave them last."""
     return feedback_json(assistant.conversations.rating(user, message))
 
 
-@router.delete("/feedback/{message}", status_code=204, responses=_NOT_FOUND)
+@router.delete("/feedback/{message}", summary="Take a rating back", status_code=204, responses=_NOT_FOUND)
 def remove_feedback(message: str, assistant: AssistantDep, user: UserDep) -> None:
     """Take it back."""
     assistant.conversations.take_back(user, message)

@@ -34,7 +34,7 @@ def drawing_limiter() -> anyio.CapacityLimiter:
     return anyio.CapacityLimiter(_AT_ONCE)
 
 
-@router.get("/documents/{document}", response_class=HTMLResponse)
+@router.get("/documents/{document}", summary="A document with a passage marked", response_class=HTMLResponse)
 async def show(
     request: Request,
     document: str,
@@ -65,7 +65,7 @@ async def show(
     return HTMLResponse(text_html(cited, page, why), headers=_PRIVATE)
 
 
-@router.get("/documents/{document}/pages/{number}", response_class=Response)
+@router.get("/documents/{document}/pages/{number}", summary="A picture of a page", response_class=Response)
 async def page_picture(
     request: Request, document: str, number: int, assistant: AssistantDep, user: UserDep
 ) -> Response:
@@ -79,7 +79,7 @@ async def page_picture(
     return Response(picture, media_type="image/webp", headers=_PRIVATE)
 
 
-@router.get("/documents/{document}/original")
+@router.get("/documents/{document}/original", summary="The file itself", response_class=Response)
 async def original(document: str, assistant: AssistantDep, user: UserDep) -> Response:
     """The file itself, as long as it is the version that was loaded."""
     view, _ = await run_in_threadpool(assistant.document, document, user)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from assistant.operations.health import Health, examine
+from assistant.web.api_models import HealthOut, StateOut
 from assistant.web.session import AssistantDep, principal_or_none
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -30,20 +31,24 @@ class HealthCache:
             return self._found[1]
 
 
-@router.get("/live")
+@router.get("/live", summary="Whether the process runs", response_model=StateOut)
 async def live() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
-@router.get("/ready")
+@router.get(
+    "/ready",
+    summary="Whether questions can be answered",
+    responses={200: {"model": StateOut}, 503: {"model": StateOut}},
+)
 async def ready(request: Request) -> Response:
     """Models are loaded and documents can be searched."""
     is_ready = request.app.state.ready.is_set()
     return JSONResponse({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503)
 
 
-@router.get("")
+@router.get("", summary="Every part with its state", responses={200: {"model": HealthOut}, 503: {"model": HealthOut}})
 async def health(request: Request, assistant: AssistantDep) -> Response:
     """Every part with its state; 503 when a part without which no answer is possible is down.
 

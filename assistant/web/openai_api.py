@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from assistant.ask.events import Event, Finished, Notice, Queued, Token
@@ -21,6 +21,7 @@ from assistant.errors import AssistantError, NotFound
 from assistant.ui.texts import reader_language
 from assistant.web.api import UNBUFFERED, log_notice, sayer
 from assistant.web.chat_messages import ChatMessage, UnsupportedRequest, below_the_answer, citations_of, question_of
+from assistant.web.openai_models import REQUEST, STREAM, Completion, ModelOut, ModelsOut
 from assistant.web.problems import openai_error, problem, unexpected_problem
 from assistant.web.session import AssistantDep, UserDep
 from assistant.web.streams import begun, unless_left
@@ -30,6 +31,17 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 PLAIN, WITH_SOURCES = "assistant", "assistant-with-sources"
 _MODELS = {PLAIN: "answers with [n]", WITH_SOURCES: "the same, and the list of the sources below the answer"}
 
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such model."}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Completion,
+        "description": "The answer; with `stream` server-sent events, each a `chat.completion.chunk`, and `[DONE]`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM}},
+    },
+    400: {"description": "What is asked for is not done here: more than one answer, tools, pictures."},
+    **_UNKNOWN,
+}
+
 
 class StreamOptions(BaseModel):
     include_usage: bool = Field(False, description="A last piece that has `usage`, and no choices.")
@@ -37,6 +49,8 @@ class StreamOptions(BaseModel):
 
 class ChatRequest(BaseModel):
     """What is not named here is taken and changes nothing: the models and their settings are the company's."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [REQUEST]})
 
     model: str = Field(PLAIN, examples=[PLAIN, WITH_SOURCES])
     messages: list[ChatMessage] = Field(min_length=1)
@@ -56,13 +70,13 @@ class ChatRequest(BaseModel):
             raise UnsupportedRequest("no tools can be given: the assistant searches the documents by itself")
 
 
-@router.get("/models", summary="The models to choose from")
+@router.get("/models", summary="The models to choose from", response_model=ModelsOut)
 async def list_models(user: UserDep) -> dict[str, Any]:
     """`assistant` marks its sources in the text; `assistant-with-sources` lists them below the answer as well."""
     return {"object": "list", "data": [_model(name) for name in _MODELS]}
 
 
-@router.get("/models/{model}", summary="One model")
+@router.get("/models/{model}", summary="One model", response_model=ModelOut, responses=_UNKNOWN)
 async def show_model(model: str, user: UserDep) -> dict[str, Any]:
     """As it is in the list."""
     if model not in _MODELS:
@@ -70,7 +84,7 @@ async def show_model(model: str, user: UserDep) -> dict[str, Any]:
     return _model(model)
 
 
-@router.post("/chat/completions", summary="Ask, in OpenAI's format")
+@router.post("/chat/completions", summary="Ask, in OpenAI's format", responses=_ANSWERS)
 async def complete(request: Request, body: ChatRequest, assistant: AssistantDep, user: UserDep) -> Response:
     """The last message of the user is the question, those before it are the conversation. The answer has its [n] in the
     text, and each of them as an annotation (`url_citation`); streamed, the annotations come with the last piece.
