@@ -1,37 +1,41 @@
-"""What happens when something is pressed: one service call, its events turned into chat messages."""
+"""What happens when something is asked or opened: a service call, and what the page shows of it.
+
+The server is the truth: of what a page shows nothing comes back but an address, a question and its key.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 import structlog
 
-from assistant.ask.events import Event, Finished, Notice, Queued, Source, Sources, Step, Token
+from assistant.access.principal import Principal
+from assistant.ask.events import Event, Token
 from assistant.assistant import Assistant
-from assistant.errors import AccessDenied, AssistantError
+from assistant.errors import AccessDenied, AlreadyAsked, AssistantError, Busy, InvalidQuestion, NotFound
 from assistant.ui.header import header_html
-from assistant.ui.render import (
-    answer_markdown,
-    notices_markdown,
-    safe_markdown,
-    sources_markdown,
-    step_markdown,
-)
-from assistant.ui.texts import error_text, queued_text, reader_language, texts
+from assistant.ui.live import Live
+from assistant.ui.messages import empty_html, problem_html, talk_html
+from assistant.ui.sidebar import sidebar_head_html
+from assistant.ui.texts import error_id, error_text, numbered, reader_language, texts
 
 log = structlog.get_logger("assistant.ui")
 
-Message = dict[str, Any]
-_SEND_EVERY_SECONDS = (
-    0.08  # a shown piece costs a render for everyone's browser and our CPU; nobody sees the difference
-)
-_SHOWN_OF_TOO_LONG = 300  # characters; the whole of it stays in the input
+# A shown piece costs a render in everyone's browser and our CPU; nobody sees the difference.
+_SEND_EVERY_SECONDS = 0.08
+_BEAT_SECONDS = 4.0
+_WITHOUT_NUMBER = (InvalidQuestion, NotFound, Busy)  # they say all there is to know
+
+Shown = tuple[Any, Any, Any, Any]  # what was typed, the conversation, the answer that is being made, what is told
+_SAME = gr.skip()
+NEW = "new"
 
 
 class Handlers:
@@ -40,94 +44,121 @@ class Handlers:
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
 
-    async def ask(
-        self, question: str, shown: list[Message], request: gr.Request
-    ) -> AsyncIterator[tuple[str, list[Message]]]:
-        """(what is in the input, the chat) again and again while the answer arrives."""
-        language = reader_language(request)
-        limit = self._assistant.settings.retrieval.max_question_chars
-        asked = question if len(question) <= limit else question[:_SHOWN_OF_TOO_LONG] + " …"
-        view = _View([*shown, {"role": "user", "content": safe_markdown(asked)}], language)
-        try:
-            principal = await asyncio.to_thread(self._assistant.users.of_id, request.username)
-            yield "", view.pending()
-            async with aclosing(self._assistant.ask(question, principal)) as events:
-                sent = 0.0
-                async for event in events:
-                    view.take(event)
-                    now = time.monotonic()
-                    if not isinstance(event, Token) or now - sent >= _SEND_EVERY_SECONDS:
-                        sent = now
-                        yield "", view.messages()
-        except AccessDenied:
-            yield question, view.failed(texts(language)["sign_in"])
-        except AssistantError as error:
-            log.warning("question failed", kind=type(error).__name__, reason=str(error))
-            yield question, view.failed(error_text(error, language, limit=limit))
-        except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
-            error_id = secrets.token_hex(4)
-            log.error("unexpected error", error_id=error_id, exc_info=error)
-            yield question, view.failed(texts(language)["unexpected"].format(error_id=error_id))
-
-    def header(self, request: gr.Request) -> str:
-        """The bar above the chat, in the browser's language."""
+    def enter(self, request: gr.Request) -> tuple[str, str]:
+        """The bar above, and the head of the sidebar, in the person's language."""
         user = self._assistant.users.of_id(request.username)
         language = reader_language(request)
-        return header_html(user.name, language, user.roles)
+        return header_html(user.name, language, user.roles), sidebar_head_html(language)
+
+    async def open(self, talk: str, request: gr.Request) -> AsyncIterator[Shown]:
+        """The conversation of the page's address; an answer that is still being made in it is followed."""
+        language = reader_language(request)
+        try:
+            user = await self._user(request)
+            yield _SAME, await self._talk(user, talk, language), "", ""
+            running = self._assistant.running.of(user.id, talk)
+            if running is not None:
+                question = await asyncio.to_thread(self._question_of, user, talk, running.message)
+                live = Live(question, language)
+                async for shown in self._followed(running.follow(), live, language):
+                    yield shown
+                yield _SAME, await self._talk(user, talk, language), "", live.told()
+        except NotFound:
+            yield _SAME, problem_html(texts(language)["talk_gone"]), "", ""
+        except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
+            yield _SAME, _SAME, problem_html(_said(error, language, secrets.token_hex(4))), ""
+
+    async def ask(self, question: str, talk: str, key: str, request: gr.Request) -> AsyncIterator[Shown]:
+        """Ask in the conversation of the page's address, or in a new one, and follow the answer."""
+        language = reader_language(request)
+        live = Live(question, language, key=key)
+        assistant = self._assistant
+        try:
+            user = await self._user(request)
+            if talk and assistant.running.of(user.id, talk) is not None:
+                yield _SAME, _SAME, _SAME, texts(language)["still_busy"]
+                return
+            yield "", _SAME, live.html(), texts(language)["answering"]
+            running = await assistant.begin(question, user, talk or NEW, key or None)
+            async for shown in self._followed(running.follow(), live, language):
+                yield shown
+            yield _SAME, await self._talk(user, live.talk, language), "", live.told()
+        except AlreadyAsked:
+            yield "", await self._talk(user, talk, language), "", texts(language)["asked_again"]
+        except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
+            yield await self._failed(error, question, live, request)
+
+    async def stop(self, talk: str, request: gr.Request) -> None:
+        """Stop the answer that is being made in this conversation, and with it the model."""
+        user = await self._user(request)
+        running = self._assistant.running.of(user.id, talk)
+        if running is not None:
+            with contextlib.suppress(NotFound):  # it has just ended by itself
+                await self._assistant.running.stop(user.id, running.message)
+
+    async def _followed(self, events: AsyncGenerator[Event, None], live: Live, language: str) -> AsyncIterator[Shown]:
+        sent = 0.0
+        async with aclosing(_with_beats(events)) as beating:
+            async for event in beating:
+                if event is None:
+                    live.beat()
+                else:
+                    live.take(event)
+                now = time.monotonic()
+                if not isinstance(event, Token) or now - sent >= _SEND_EVERY_SECONDS:
+                    sent = now
+                    yield _SAME, _SAME, live.html(), _SAME
+
+    async def _failed(self, error: Exception, question: str, live: Live, request: gr.Request) -> Shown:
+        """What is kept of it is shown with the reason; what was refused stays in the input."""
+        language = reader_language(request)
+        limit = self._assistant.settings.retrieval.max_question_chars
+        if not live.message:
+            return question, _SAME, problem_html(_said(error, language, secrets.token_hex(4), limit=limit)), ""
+        said = _said(error, language, error_id(live.message), limit=limit)
+        user = await self._user(request)
+        with contextlib.suppress(AssistantError):  # the database may be what is down
+            return _SAME, await self._talk(user, live.talk, language), "", said
+        return question, _SAME, problem_html(said), ""
+
+    async def _user(self, request: gr.Request) -> Principal:
+        return await asyncio.to_thread(self._assistant.users.of_id, request.username)
+
+    async def _talk(self, user: Principal, talk: str, language: str) -> str:
+        if not talk:
+            return empty_html(language)
+        return await asyncio.to_thread(lambda: talk_html(self._assistant.conversations.open(user, talk), language))
+
+    def _question_of(self, user: Principal, talk: str, message: str) -> str:
+        opened = self._assistant.conversations.open(user, talk)
+        return next((one.question for one in opened.messages if one.id == message), "")
 
 
-class _View:
-    """The chat as it is shown while one answer is made."""
+async def _with_beats(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event | None, None]:
+    """The same events, with None for each while in which nothing comes."""
+    async with aclosing(events):
+        while True:
+            coming = asyncio.ensure_future(anext(events))
+            try:
+                while not (await asyncio.wait([coming], timeout=_BEAT_SECONDS))[0]:
+                    yield None
+            finally:
+                if not coming.done():
+                    coming.cancel()
+                    await asyncio.wait([coming])
+            try:
+                yield coming.result()
+            except StopAsyncIteration:
+                return
 
-    def __init__(self, before: list[Message], language: str) -> None:
-        self._before = before
-        self._language = language
-        self._step: Message = {}
-        self._text = ""
-        self._sources: tuple[Source, ...] = ()
-        self._notices: list[Notice] = []
-        self._finished: Finished | None = None
 
-    def pending(self) -> list[Message]:
-        metadata = {"title": texts(self._language)["searching"], "status": "pending"}
-        return [*self._before, {"role": "assistant", "content": "", "metadata": metadata}]
-
-    def take(self, event: Event) -> None:
-        match event:
-            case Queued():
-                title = queued_text(event, self._language)
-                self._step = {"role": "assistant", "content": "", "metadata": {"title": title, "status": "pending"}}
-            case Step():
-                title = texts(self._language)["searching"]
-                metadata = {
-                    "title": title,
-                    "status": "done",
-                    "duration": event.seconds,
-                    "log": texts(self._language)["passages"].format(n=len(event.found)),
-                }
-                self._step = {
-                    "role": "assistant",
-                    "content": step_markdown(event, self._language),
-                    "metadata": metadata,
-                }
-            case Notice():
-                self._notices.append(event)
-            case Sources():
-                self._sources = event.sources
-            case Token():
-                self._text += event.text
-            case Finished():
-                self._finished = event
-
-    def messages(self) -> list[Message]:
-        parts = [answer_markdown(self._text, self._sources)]
-        if self._notices:
-            parts.insert(0, notices_markdown(self._notices, self._language))
-        if self._finished and self._finished.cited:
-            parts.append(sources_markdown(self._finished.cited, self._language))
-        answer = {"role": "assistant", "content": "\n\n".join(part for part in parts if part) or "…"}
-        return [*self._before, self._step, answer] if self._step else [*self._before, answer]
-
-    def failed(self, sentence: str) -> list[Message]:
-        shown = self.messages() if self._step else self._before
-        return [*shown, {"role": "assistant", "content": f"⚠️ {sentence}"}]
+def _said(error: Exception, language: str, number: str, *, limit: int = 0) -> str:
+    """One sentence in the person's language, with the number that the log has it under."""
+    if isinstance(error, AccessDenied):
+        return texts(language)["sign_in_again"]
+    if not isinstance(error, AssistantError):
+        log.error("unexpected error", error_id=number, exc_info=error)
+        return texts(language)["unexpected"].format(error_id=number)
+    log.warning("question failed", error_id=number, kind=type(error).__name__, reason=str(error))
+    sentence = error_text(error, language, limit=limit)
+    return sentence if isinstance(error, _WITHOUT_NUMBER) else numbered(sentence, number, language)

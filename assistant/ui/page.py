@@ -1,143 +1,133 @@
-"""The chat page: layout and looks. What happens is in `handlers`, how it reads in `render`, the words in `texts`."""
+"""The chat page: its parts and what is connected with what.
+
+What happens is in `handlers` and `talk_handlers`, how it reads in `messages` and `sidebar`, the words in `texts`, the looks
+in `page.css`, keys, address and focus in `page.js`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components.chatbot import ChatbotDataMessages, TextMessage
 
 from assistant.assistant import Assistant
 from assistant.ui.handlers import Handlers
+from assistant.ui.talk_handlers import TalkHandlers
 from assistant.ui.texts import LANGUAGES
 
-_CSS = """
-.gradio-container { max-width: 60rem !important; width: 100% !important; margin: 0 auto !important; }
-footer { display: none !important; }
-.bar { display: flex; justify-content: space-between; align-items: center; gap: 1rem; }
-.bar .line { margin-left: .75rem; color: var(--body-text-color-subdued); font-size: .9rem; }
-.bar form { display: flex; gap: .75rem; align-items: center; margin: 0; }
-.bar button { padding: .25rem .7rem !important; border: 1px solid var(--border-color-primary) !important;
-  border-radius: 6px; font-size: .85rem !important; font-weight: 400 !important; background: transparent !important; }
-#chat { min-height: 16rem; }
-#chat .placeholder-content { min-height: 40vh; display: flex; align-items: center; justify-content: center; }
-#chat .placeholder-content p { color: var(--body-text-color-subdued); font-size: 1.05rem; }
-#chat blockquote { font-size: .9rem; margin: 0 0 .6rem; color: var(--body-text-color-subdued); }
-#chat small { color: var(--body-text-color-subdued); }
-#chat details { font-size: .9rem; margin: .15rem 0 .5rem; }
-#chat summary { cursor: pointer; color: var(--body-text-color-subdued); }
-#chat table { display: block; overflow-x: auto; border: 0 !important; padding: 0 !important; }
-#chat th, #chat td { word-break: normal; overflow-wrap: normal; padding: .3rem .6rem !important; }
-#question textarea { font-size: 1rem; }
-@media (max-width: 40rem) {
-  .bar .line { display: none; }
-  .bar form { flex-wrap: wrap; justify-content: flex-end; gap: .3rem .75rem; }
-  .gradio-container main, .gradio-container .main { padding: .4rem !important; }
-  #chat { height: calc(100dvh - 14.5rem) !important; }
-}
-"""
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_AT_ONCE: dict[str, Any] = {**_QUIET, "queue": False}
+_ADDRESS = "() => [assistantPage.talk()]"
 
 
-def _take_text_only(chat: gr.Chatbot) -> None:
-    """Refuse everything but text on the way in: the shown messages come back from the browser with each question.
-
-    The stock chat makes any component, with any arguments, that a message names. Not by a subclass: Gradio writes a file
-    beside the module of each one.
-    """
-    stock = chat.preprocess
-
-    def preprocess(payload: ChatbotDataMessages | None) -> Any:  # noqa: ANN401 - Gradio's own union
-        parts = [part for message in payload.root for part in message.content] if payload else []
-        if not all(isinstance(part, TextMessage) for part in parts):
-            raise gr.Error("only text is taken here")
-        return stock(payload)
-
-    chat.preprocess = preprocess
+@dataclass(frozen=True)
+class _Parts:
+    header: gr.HTML
+    sidebar_head: gr.HTML
+    talks: gr.HTML
+    undo: gr.HTML
+    history: gr.HTML
+    live: gr.HTML
+    told: gr.HTML
+    rated: gr.HTML
+    question: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    talk: gr.Textbox  # both are filled by the page's script with each question
+    key: gr.Textbox
+    bridge: gr.HTML  # through which the page's script tells what was pressed in our own HTML
 
 
 def build_page(assistant: Assistant) -> tuple[gr.Blocks, dict[str, Any]]:
     """The Gradio page and the look that its mounting wants."""
-    handlers = Handlers(assistant)
     words = gr.I18n(**LANGUAGES)
-    with gr.Blocks(title="Assistant", analytics_enabled=False, fill_height=True) as page:
-        header = gr.HTML(elem_id="header")
-        chat = _chat(words)
-        with gr.Row(equal_height=True):
-            question = gr.Textbox(
-                elem_id="question",
-                label=words("question"),
-                show_label=False,
-                placeholder=words("ask_placeholder"),
-                lines=1,  # Enter sends, Shift+Enter makes a line; with more lines Gradio turns that round
-                max_lines=5,
-                autofocus=True,
-                scale=8,
-                container=False,
-            )
-            send = gr.Button(words("send"), variant="primary", scale=1, min_width=110, elem_id="send")
-            stop = gr.Button(words("stop"), variant="stop", scale=1, min_width=110, visible=False, elem_id="stop")
-        with gr.Row():
-            new = gr.Button(words("new"), size="sm", variant="secondary", elem_id="new", scale=0, min_width=180)
-
-        page.load(handlers.header, None, header, **_QUIET)
-        _connect(handlers, chat, question, (send, stop, new))
+    with gr.Blocks(title="Assistant", analytics_enabled=False, fill_width=True) as page:
+        parts = _parts(words)
+        _connect(page, Handlers(assistant), parts)
+        _connect_sidebar(TalkHandlers(assistant), parts)
 
     # Mounted pages have no launch() to set it: the default of 40 makes the 41st person wait for nothing.
     server = assistant.settings.server
     page.max_threads = max(64, 4 * server.concurrent_answers + server.waiting_answers)
     page.queue(api_open=False, max_size=256, default_concurrency_limit=64)
-    return page, {"theme": _theme(), "css": _CSS, "i18n": words}
+    return page, {"theme": _theme(), "head": _head(), "i18n": words}
 
 
-def _chat(words: gr.I18n) -> gr.Chatbot:
-    chat = gr.Chatbot(
-        elem_id="chat",
-        label=words("product"),
-        show_label=False,
-        height="calc(100dvh - 15rem)",
-        layout="panel",
-        buttons=["copy"],
-        feedback_options=None,
-        placeholder=words("empty"),
-        latex_delimiters=[],
-        allow_tags=False,
-        allow_file_downloads=False,
-        group_consecutive_messages=True,
-        line_breaks=True,
-    )
-    _take_text_only(chat)
-    return chat
+def _parts(words: gr.I18n) -> _Parts:
+    header = _html("header")
+    with gr.Row(elem_id="layout"):
+        with gr.Column(elem_id="sidebar"):
+            sidebar_head, undo, talks = _html("sidebar-head"), _html("undo"), _html("talks")
+        with gr.Column(elem_id="main"):
+            with gr.Column(elem_id="chat"):
+                history, live = _html("history"), _html("live")
+            told = _html("told", html_template='<div role="status" aria-live="polite" class="unseen">${value}</div>')
+            rated = _html("rated")
+            with gr.Row(elem_id="asking"):
+                question = gr.Textbox(
+                    elem_id="question",
+                    label=words("question"),
+                    show_label=True,
+                    placeholder=words("ask_placeholder"),
+                    lines=1,  # Enter sends, Shift+Enter makes a line; with more lines Gradio turns that round
+                    max_lines=5,
+                    autofocus=True,
+                    scale=8,
+                    container=True,
+                )
+                send = gr.Button(words("send"), variant="primary", scale=1, min_width=110, elem_id="send")
+                stop = gr.Button(words("stop"), variant="stop", scale=1, min_width=110, elem_id="stop")
+    talk, key = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    bridge = _html("bridge", js_on_load="assistantPage.connect(trigger)")
+    return _Parts(
+        header, sidebar_head, talks, undo, history, live, told, rated, question, send, stop, talk, key, bridge
+    )  # fmt: skip
 
 
-def _connect(
-    handlers: Handlers,
-    chat: gr.Chatbot,
-    question: gr.Textbox,
-    buttons: tuple[gr.Button, gr.Button, gr.Button],
-) -> None:
-    """Asking swaps "send" for "stop"; stopping and a new conversation cancel the answer, and with it the model."""
-    send, stop, new = buttons
-    at_once: dict[str, Any] = {**_QUIET, "queue": False}
-    asking = gr.on([send.click, question.submit], _busy, None, [send, stop], **at_once).then(
+def _html(elem_id: str, **options: Any) -> gr.HTML:
+    return gr.HTML("", elem_id=elem_id, apply_default_css=False, **{"js_on_load": None, **options})
+
+
+def _connect(page: gr.Blocks, handlers: Handlers, parts: _Parts) -> None:
+    """Leaving a conversation cancels what follows its answer here; the answer itself goes on at the server."""
+    shown = [parts.question, parts.history, parts.live, parts.told]
+    page.load(handlers.enter, None, [parts.header, parts.sidebar_head], **_AT_ONCE)
+    following: dict[str, Any] = {**_QUIET, "concurrency_limit": None}  # who waits for an answer waits in our own line
+    asking = gr.on(
+        [parts.send.click, parts.question.submit],
         handlers.ask,
-        [question, chat],
-        [question, chat],
-        concurrency_limit=None,  # who waits for an answer waits in our own line, where the place is known
-        **_QUIET,
+        [parts.question, parts.talk, parts.key],
+        shown,
+        js="(question) => assistantPage.asked(question)",
+        **following,
     )
-    asking.then(_idle, None, [send, stop], **at_once)
-    stop.click(_idle, None, [send, stop], cancels=[asking], **at_once)
-    cleared = new.click(lambda: ("", []), None, [question, chat], cancels=[asking], **at_once)
-    cleared.then(_idle, None, [send, stop], **at_once)
+    asking.then(None, None, None, js="() => assistantPage.answered()", **_AT_ONCE)
+    loading = page.load(handlers.open, [parts.talk], shown, js=_ADDRESS, **following)
+    again = parts.bridge.select(handlers.open, [parts.talk], shown, js=_ADDRESS, trigger_mode="multiple", **following)
+    parts.bridge.clear(None, None, None, cancels=[asking, loading, again], **_AT_ONCE)
+    again.then(None, None, None, js="() => assistantPage.opened()", **_AT_ONCE)
+    parts.stop.click(handlers.stop, [parts.talk], None, js=_ADDRESS, **_AT_ONCE)
 
 
-def _busy() -> tuple[gr.Button, gr.Button]:
-    return gr.Button(visible=False), gr.Button(visible=True)
+def _connect_sidebar(handlers: TalkHandlers, parts: _Parts) -> None:
+    bridge = parts.bridge
+    multiple: dict[str, Any] = {**_AT_ONCE, "trigger_mode": "multiple"}
+    bridge.input(handlers.list, None, parts.talks, **multiple)
+    bridge.edit(handlers.rename, None, parts.talks, **multiple)
+    bridge.delete(handlers.delete, None, [parts.talks, parts.undo], **multiple)
+    bridge.undo(handlers.restore, None, [parts.talks, parts.undo], **multiple)
+    bridge.like(handlers.rate, None, parts.rated, **multiple)
 
 
-def _idle() -> tuple[gr.Button, gr.Button]:
-    return gr.Button(visible=True), gr.Button(visible=False)
+def _asset(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+def _head() -> str:
+    """The script runs before Gradio asks for the browser's language; a style of Gradio's `css` would not reach the body."""
+    return f"<style>{_asset('page.css')}</style><script>{_asset('page.js')}</script>"
 
 
 def _theme() -> gr.Theme:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from assistant.ask.events import Notice, Source, Step
+from assistant.ask.events import Source, Step
 from assistant.ui.code import split_code
-from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text, texts
+from assistant.ui.texts import dated_text, out_of_force, place_text, texts
 
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
@@ -85,10 +85,6 @@ def step_markdown(step: Step, language: str) -> str:
             " | ".join([f"| {source.n}", f"[{_place(source, language)}]({document_link(source)})", *scores]) + " |"
         )
     return "\n".join([*lines, "", t["why_note"]])
-
-
-def notices_markdown(notices: Sequence[Notice], language: str) -> str:
-    return "\n".join(f"> {notice_text(notice, language)}" for notice in notices)
 
 
 def safe_inline(text: str) -> str:

@@ -247,3 +247,25 @@ def error_text(error: AssistantError, language: str, *, limit: int = 0) -> str:
                 return found[f"error.InvalidQuestion.{case}"]
     name = next((kind.__name__ for kind in _SHOWN_ERRORS if isinstance(error, kind)), "AssistantError")
     return found[f"error.{name}"].format(limit=limit)
+
+
+def error_id(message: str) -> str:
+    """The number of what went wrong with a message: people tell it, the log carries it."""
+    return message[:8]
+
+
+def numbered(sentence: str, number: str, language: str) -> str:
+    """With the number that the log carries."""
+    return f"{sentence} {texts(language)['error_number'].format(error_id=number)}"
+
+
+def failure_text(status: str, error: str, message: str, language: str) -> str:
+    """Why a kept message has no whole answer; `error` is the kind that was kept. Empty when it has one."""
+    found = texts(language)
+    if status == "stopped":
+        return found["stopped"]
+    if status != "failed":
+        return ""
+    shown = {kind.__name__ for kind in _SHOWN_ERRORS} - {"InvalidQuestion", "NotFound"}
+    sentence = found[f"error.{error if error in shown | {'BrokenOff'} else 'AssistantError'}"]
+    return numbered(sentence, error_id(message), language)

@@ -1,7 +1,9 @@
-"""The page's own door (`/gradio_api`): whatever a signed-in person sends as chat, no file of the machine comes back."""
+"""The page's own door (`/gradio_api`): whatever a signed-in person sends, no file comes back, and nothing of another's."""
 
 from __future__ import annotations
 
+import json
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from tests.integration.web_site import Web, site
 
 pytestmark = pytest.mark.server
+QUESTION = "Кто ведёт учёт канцелярии?"
 
 
 @pytest.fixture(scope="module")
@@ -21,55 +24,87 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield found
 
 
-def messages(path: str) -> list[list[dict[str, Any]]]:
-    """Chat contents that name a file, in all the ways that Gradio knows."""
-    data = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    return [
-        [{"type": "file", "file": {"path": path}}],
-        [{"type": "file", "file": data}],
-        [{"type": "component", "component": "file", "value": data, "constructor_args": {}, "props": {}}],
-        [{"type": "component", "component": "image", "value": None, "constructor_args": {"value": path}, "props": {}}],
-    ]
-
-
-def asked(client: httpx.Client, content: Any, session: str) -> tuple[bool, str]:
-    """Ask with that content as the chat so far: whether it was answered, and all that came back."""
-    config = client.get("/config").json()
-    ask = next(d for d in config["dependencies"] if len(d["inputs"]) == 2)
-    shown = [{"role": "user", "content": content, "metadata": None, "options": None}]
-    body = {"data": ["VPN?", shown], "fn_index": ask["id"], "session_hash": session}
+def sent(client: httpx.Client, handler: str, data: list[Any], event_data: Any = None) -> str:
+    """All that comes back when a page runs that handler."""
+    dependencies = client.get("/config").json()["dependencies"]
+    wanted = next(d for d in dependencies if d["api_name"] == handler)
+    session = secrets.token_hex(5)
+    body = {"data": data, "fn_index": wanted["id"], "session_hash": session, "event_data": event_data}
+    if not wanted["queue"]:
+        return client.post(f"/gradio_api/run/{handler}", json=body).text
     joined = client.post("/gradio_api/queue/join", json=body)
     if joined.status_code != 200:
-        return False, joined.text
+        return joined.text
     lines = []
     with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as stream:
         for line in stream.iter_lines():
             lines.append(line)
             if "process_completed" in line or "close_stream" in line:
                 break
-    return '"success": true' in lines[-1].replace('"success":true', '"success": true'), "\n".join(lines)
+    return "\n".join(lines).encode().decode("unicode_escape", "replace")
 
 
-def test_chat_messages_open_no_file(web: Web) -> None:
+def test_values_that_name_a_file_open_none(web: Web) -> None:
     secret = web.docs / "hr" / "managers" / "grades.md"
     before = set(Path(tempfile.gettempdir(), "gradio").rglob("*"))
     with web.client("staff") as client:
         for target in (str(secret), "/etc/passwd"):
-            for number, content in enumerate(messages(target)):
-                answered, back = asked(client, content, f"s{number}{len(target)}")
-                assert not answered, back
-                assert "grade nine" not in back
-                assert client.get(f"/gradio_api/file={target}").status_code == 404
+            file = {"path": target, "meta": {"_type": "gradio.FileData"}}
+            for value in (file, [file], {"value": file}, {"__type__": "update", "value": file}):
+                for data in ([value, "", "k1"], ["VPN?", value, "k2"], ["VPN?", "", value]):
+                    back = sent(client, "ask", data)
+                    assert "grade nine" not in back
+                    assert "root:" not in back
+            assert client.get(f"/gradio_api/file={target}").status_code == 404
     assert set(Path(tempfile.gettempdir(), "gradio").rglob("*")) == before
     copies = [file for file in (web.assistant.settings.storage.path / "cache").rglob("*") if file.is_file()]
     assert not any("grade nine" in file.read_text("utf-8", "replace") for file in copies)
 
 
-def test_plain_text_is_answered(web: Web) -> None:
+def test_a_question_is_kept_and_its_answer_sent(web: Web) -> None:
     with web.client("staff") as client:
-        answered, back = asked(client, [{"type": "text", "text": "раньше"}], "plain")
-        assert answered, back
-        assert "раньше" in back or "\\u0440" in back
+        back = sent(client, "ask", [QUESTION, "", "once"])
+        (talk,) = client.get("/api/conversations").json()["conversations"]
+        assert talk["title"] == QUESTION
+        assert talk["id"] in back
+        again = sent(client, "ask", [QUESTION, talk["id"], "once"])
+        assert talk["id"] in again
+        kept = client.get(f"/api/conversations/{talk['id']}").json()
+        assert [one["question"] for one in kept["messages"]] == [QUESTION]
+
+
+def test_what_is_anothers_is_not_there(web: Web) -> None:
+    """Opened, asked in, renamed, deleted, restored, rated and stopped by who knows its id."""
+    with web.client("hr") as owner:
+        sent(owner, "ask", ["Что видит только владелец?", "", "mine"])
+        (talk,) = owner.get("/api/conversations").json()["conversations"]
+        (message,) = owner.get(f"/api/conversations/{talk['id']}").json()["messages"]
+        with web.client("admin") as other:
+            seen = [
+                sent(other, "open", [talk["id"]]),
+                sent(other, "ask", ["А ещё?", talk["id"], "other"]),
+                sent(other, "stop", [talk["id"]]),
+                *(
+                    sent(other, name, [], {"talk": talk["id"], "title": "чужое", "search": "владелец", "shown": 9})
+                    for name in ("list", "rename", "delete", "restore")
+                ),
+                sent(other, "rate", [], {"message": message["id"], "rating": 1}),
+            ]
+        for back in seen:
+            assert "видит только" not in back
+        (after,) = owner.get("/api/conversations").json()["conversations"]
+        assert after["title"] == talk["title"]
+        (kept,) = owner.get(f"/api/conversations/{talk['id']}").json()["messages"]
+        assert kept["feedback"] is None
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {"talk": {}, "title": [], "rating": "1", "message": 5, "shown": -1}])
+def test_odd_events_are_no_bug(web: Web, odd: Any) -> None:
+    with web.client("sales") as client:
+        for name in ("list", "rename", "delete", "restore", "rate"):
+            body = json.loads(sent(client, name, [], odd))
+            assert "data" in body, body
+        assert client.get("/api/conversations").json()["conversations"] == []
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/upload", "/gradio_api/proxy=http://127.0.0.1/"])

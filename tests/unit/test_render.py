@@ -12,12 +12,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from assistant.access.principal import AccessClass
-from assistant.ask.events import Notice, Scores, Source, Standing, Step, Successor
+from assistant.ask.events import Scores, Source, Standing, Step, Successor
 from assistant.parts.readers.base import PartKind
 from assistant.ui.render import (
     answer_markdown,
     document_link,
-    notices_markdown,
     safe_inline,
     safe_markdown,
     sources_markdown,
@@ -156,7 +155,6 @@ def test_hostile_titles_pages_and_paths_are_harmless(text: str, language: str) -
     assert_harmless(sources_markdown([hostile, hostile], language), own)
     assert_harmless(step_markdown(Step(text, (hostile,), 1, 0.1), language), own)
     assert_harmless(step_markdown(Step(text, (), 0, 0.1), language), own)
-    assert_harmless(notices_markdown([Notice("extractive", safe_inline(text))], language), set())
 
 
 PLACES = {

@@ -1,0 +1,360 @@
+// The chat page's own script: the address, keys and focus, what is pressed in our HTML, and finding back after a lost
+// connection. It stands in the page's head, and is run before Gradio.
+"use strict";
+
+const assistantPage = (() => {
+  const SILENT_SECONDS = 15; // the server gives a sign of life every four
+  const find = (selector) => document.querySelector(selector);
+  const talk = () => new URLSearchParams(location.search).get("c") || "";
+  let trigger = null; // of the bridge to the server, once the page stands
+  let sent = null; // {text, key} of the question that is being sent: pressed twice, it is the same
+  let heardAt = Date.now();
+  let sticks = true; // the answer is followed to its end as it grows
+
+  const language = (() => {
+    const chosen = /(?:^|; )assistant_language=(ru|en)(?:;|$)/.exec(document.cookie);
+    if (chosen) return chosen[1];
+    const wanted = navigator.languages.map((name) => name.slice(0, 2).toLowerCase());
+    return wanted.find((name) => name === "ru" || name === "en") || "ru";
+  })();
+  document.documentElement.lang = language;
+  Object.defineProperty(navigator, "language", { get: () => language }); // Gradio's own words follow the choice too
+
+  // --- asking
+
+  function key() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is not there over plain HTTP
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  function asked(question) {
+    if (!sent || sent.text !== question) sent = { text: question, key: key() };
+    heardAt = Date.now();
+    sticks = true;
+    if (question.trim()) document.body.classList.add("answering");
+    field()?.focus();
+    return [question, talk(), sent.key];
+  }
+
+  function answered() {
+    sent = null;
+    showState();
+    list();
+  }
+
+  const opened = () => showState();
+
+  const field = () => find("#question textarea");
+
+  function type(text) {
+    const box = field();
+    if (!box) return;
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, text);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.focus();
+  }
+
+  // What is typed outlives a reload: nothing is as annoying as typing it again.
+  const draftKey = () => `draft:${talk()}`;
+  function keepDraft() {
+    const text = field()?.value || "";
+    if (text) sessionStorage.setItem(draftKey(), text);
+    else sessionStorage.removeItem(draftKey());
+  }
+
+  // --- conversations
+
+  function go(id, { push = true } = {}) {
+    if (push) history.pushState(null, "", id ? `/?c=${encodeURIComponent(id)}` : "/");
+    sticks = true;
+    trigger("clear");
+    trigger("select");
+    showCurrent();
+    closeMenu();
+    field()?.focus();
+  }
+
+  let shownTalks = 0;
+  function list(event = "input", data = {}) {
+    if (event === "input" && find("#talks li.renaming")) return; // it would be drawn away from under the typing
+    trigger?.(event, { search: find("#search")?.value || "", shown: shownTalks, ...data });
+  }
+
+  function showCurrent() {
+    const current = talk();
+    for (const link of document.querySelectorAll("#sidebar a[data-talk]")) {
+      const isCurrent = link.dataset.talk === current && current !== "";
+      if (isCurrent !== link.hasAttribute("aria-current")) {
+        if (isCurrent) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+    }
+    const renamed = find("#talks a[aria-current]")?.textContent;
+    const head = find("#history h1");
+    if (head && renamed && head.textContent !== renamed) head.textContent = renamed;
+    const title = current && head?.textContent;
+    const product = find("#header strong")?.textContent;
+    if (product) document.title = title ? `${title} · ${product}` : product;
+  }
+
+  function rename(button) {
+    const row = button.closest("li");
+    const link = row.querySelector("a");
+    const box = Object.assign(document.createElement("input"), { type: "text", value: link.textContent, maxLength: 80 });
+    box.setAttribute("aria-label", button.dataset.label);
+    row.classList.add("renaming");
+    row.append(box);
+    box.focus();
+    box.select();
+    let isOver = false;
+    const end = (saves) => {
+      if (isOver) return;
+      isOver = true;
+      box.remove();
+      row.classList.remove("renaming");
+      const title = box.value.trim();
+      if (saves && title && title !== link.textContent) list("edit", { talk: link.dataset.talk, title });
+      button.focus();
+    };
+    box.addEventListener("blur", () => setTimeout(end, 0, true));
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") end(true);
+      if (event.key === "Escape") {
+        event.stopPropagation();
+        end(false);
+      }
+    });
+  }
+
+  // --- the sidebar on a narrow screen
+
+  const menu = () => find("#header .menu");
+  function openMenu() {
+    document.body.classList.add("menu-open");
+    menu().setAttribute("aria-expanded", "true");
+    menu().setAttribute("aria-label", menu().dataset.hide);
+    find("#new")?.focus();
+  }
+  function closeMenu() {
+    if (!document.body.classList.contains("menu-open")) return;
+    document.body.classList.remove("menu-open");
+    menu().setAttribute("aria-expanded", "false");
+    menu().setAttribute("aria-label", menu().dataset.show);
+  }
+
+  // --- what is pressed in our HTML
+
+  const doing = {
+    menu: () => (document.body.classList.contains("menu-open") ? closeMenu() : openMenu()),
+    open: (link, event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a tab of its own
+      event.preventDefault();
+      go(link.dataset.talk);
+    },
+    more: (button) => {
+      shownTalks = Number(button.dataset.shown);
+      list();
+    },
+    rename,
+    delete: (button) => {
+      const id = button.dataset.talk;
+      list("delete", { talk: id });
+      if (id === talk()) go("");
+    },
+    restore: (button) => list("undo", { talk: button.dataset.talk }),
+    again: (button) => {
+      type(button.dataset.question);
+      setTimeout(() => find("#send").click(), 50); // when Gradio has taken what was typed
+    },
+    copy: async (button) => {
+      const text = button.closest("article").querySelector(".text").innerText;
+      await copyText(text);
+      tell(button.dataset.done);
+    },
+    rate: (button) => {
+      const message = button.closest("article");
+      const form = message.querySelector("form.why");
+      const isTaken = button.getAttribute("aria-pressed") === "true";
+      if (isTaken && form.hidden) {
+        form.hidden = false; // to change or to take back what was said
+      } else {
+        form.dataset.rating = isTaken ? "0" : button.dataset.rating;
+        form.hidden = isTaken;
+        rate(message);
+      }
+      form.querySelector("fieldset").hidden = form.dataset.rating !== "-1";
+      if (!form.hidden) form.querySelector("fieldset:not([hidden]) input, textarea").focus();
+    },
+    close: (button) => closeForm(button.closest("form")),
+  };
+
+  function rate(message) {
+    const form = message.querySelector("form.why");
+    const isBad = form.dataset.rating === "-1";
+    trigger("like", {
+      message: message.dataset.message,
+      rating: Number(form.dataset.rating),
+      reason: (isBad && form.querySelector("input:checked")?.value) || "",
+      comment: form.querySelector("textarea").value,
+    });
+  }
+
+  function closeForm(form) {
+    form.hidden = true;
+    form.closest("article").querySelector(`[data-rating="${form.dataset.rating}"]`)?.focus();
+  }
+
+  async function copyText(text) {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const box = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+    box.select();
+    document.execCommand("copy"); // over plain HTTP there is nothing else
+    box.remove();
+  }
+
+  function tell(text) {
+    const region = find("#told [role=status]");
+    if (region) region.textContent = text;
+  }
+
+  // --- what the server has shown anew
+
+  function showState() {
+    const live = find("#live .live");
+    const isOurs = live && (live.dataset.talk === talk() || (sent && live.dataset.key === sent.key));
+    find("#live")?.toggleAttribute("hidden", Boolean(live && !isOurs));
+    document.body.classList.toggle("answering", Boolean(isOurs));
+    if (isOurs && live.dataset.talk && !talk()) {
+      history.replaceState(null, "", `/?c=${live.dataset.talk}`);
+      list();
+    }
+  }
+
+  function showRated() {
+    const said = find("#rated [data-rated]");
+    if (!said) return;
+    const message = find(`article[data-message="${CSS.escape(said.dataset.rated)}"]`);
+    for (const button of message?.querySelectorAll("button[data-rating]") || []) {
+      button.setAttribute("aria-pressed", String(button.dataset.rating === said.dataset.rating));
+    }
+  }
+
+  // Gradio puts every attribute as the server sent it: what is open stays open.
+  const open = new Set();
+  function keepOpen() {
+    for (const part of document.querySelectorAll("#chat details[data-keep]")) {
+      if (open.has(part.dataset.keep) && !part.open) part.open = true;
+    }
+  }
+
+  function scroll() {
+    const chat = find("#chat");
+    const last = find("#live article") || [...document.querySelectorAll("#history article")].pop();
+    if (!chat || !last || !sticks) return;
+    const top = last.getBoundingClientRect().top - chat.getBoundingClientRect().top + chat.scrollTop;
+    const isFirst = chat.querySelector("article") === last;
+    chat.scrollTop = isFirst ? 0 : Math.min(chat.scrollHeight - chat.clientHeight, top - 12); // its question stays in sight
+  }
+
+  function watch(selector, work) {
+    const element = find(selector);
+    const attributeFilter = ["data-beat", "data-talk", "data-mark", "aria-current", "open"];
+    const options = { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter };
+    new MutationObserver(work).observe(element, options);
+    work();
+  }
+
+  function connect(given) {
+    const parts = ["#header", "#chat", "#live", "#history", "#talks", "#undo", "#rated", "#told", "#question textarea"];
+    if (!parts.every(find)) return setTimeout(connect, 30, given); // Gradio makes them in no certain order
+    trigger = given;
+    watch("#live", () => {
+      heardAt = Date.now();
+      showState();
+      keepOpen();
+      scroll();
+    });
+    watch("#history", () => {
+      keepOpen();
+      showCurrent();
+      scroll();
+    });
+    watch("#talks", showCurrent);
+    watch("#undo", () => find("#undo button")?.focus());
+    watch("#rated", showRated);
+    find("#chat").addEventListener("wheel", () => (sticks = false), { passive: true });
+    find("#chat").addEventListener("touchmove", () => (sticks = false), { passive: true });
+    find("#chat").setAttribute("tabindex", "0"); // so that keys scroll it
+    find("#chat").setAttribute("role", "region");
+    find("#chat").setAttribute("aria-label", document.documentElement.lang === "ru" ? "Разговор" : "Conversation");
+    const draft = sessionStorage.getItem(draftKey());
+    if (draft && field() && !field().value) type(draft);
+    list();
+  }
+
+  // --- a lid that was closed, a server that was restarted
+
+  async function recover() {
+    const isBusy = document.body.classList.contains("answering");
+    if (!isBusy || Date.now() - heardAt < SILENT_SECONDS * 1000) return;
+    try {
+      const answer = await fetch("/health/live", { cache: "no-store" });
+      if (answer.ok) location.reload(); // the answer is there, or is followed again
+    } catch {
+      // not back yet: the next try
+    }
+  }
+  setInterval(recover, 3000);
+
+  let refreshedAt = Date.now();
+  document.addEventListener("visibilitychange", () => {
+    const isIdle = !document.body.classList.contains("answering");
+    if (document.visibilityState !== "visible" || !isIdle || !trigger || Date.now() - refreshedAt < 30000) return;
+    refreshedAt = Date.now();
+    list(); // another tab or computer may have gone on
+  });
+
+  // --- keys, clicks, the way back
+
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.("[data-do]");
+    if (pressed) doing[pressed.dataset.do](pressed, event);
+    else if (document.body.classList.contains("menu-open") && !event.target.closest("#sidebar")) closeMenu();
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form.why")) return;
+    event.preventDefault();
+    rate(event.target.closest("article"));
+    closeForm(event.target);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const form = event.target.closest?.("form.why");
+    if (form) closeForm(form);
+    else if (document.body.classList.contains("menu-open")) {
+      closeMenu();
+      menu().focus();
+    }
+  });
+  let searching = 0;
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("#question textarea")) keepDraft();
+    if (!event.target.matches("#search")) return;
+    clearTimeout(searching);
+    searching = setTimeout(() => {
+      shownTalks = 0;
+      list();
+    }, 250);
+  });
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const part = event.target;
+      if (part.dataset?.keep) open[part.open ? "add" : "delete"](part.dataset.keep);
+    },
+    true,
+  );
+  addEventListener("popstate", () => go(talk(), { push: false }));
+
+  return { talk, asked, answered, opened, connect };
+})();
