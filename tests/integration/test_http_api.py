@@ -144,7 +144,7 @@ def test_a_document_cannot_inject_anything(web: Web) -> None:
     assert answer.status_code == 200
     assert not {tag for tag, _ in elements.found} & {"script", "img", "iframe", "object", "form", "svg", "base"}
     links = [attributes["href"] for attributes in elements.named("a")]
-    assert links == ["/", f"/documents/{document}/original"]
+    assert links == ["/", f"/documents/{document}/original", "/language/en"]
     assert not [name for _, attributes in elements.found for name in attributes if name.startswith("on")]
     for text in ("alert(1)", "пиксель", "нажмите", "Сноска канцелярии", "https://evil.example/bare"):
         assert text in answer.text, f"{text}: what a document says is shown, as text"
