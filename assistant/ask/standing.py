@@ -60,9 +60,14 @@ def standings(documents: Iterable[str], catalog: Catalog, later: Later) -> dict[
     return {key: _standing(one, later.get(key, ())) for key, one in catalog.facts(documents).items()}
 
 
-def _standing(one: DocumentFacts, later: Sequence[DocumentFacts]) -> Standing:
+def standing_since(day: str | None, one: DocumentFacts, later: Sequence[DocumentFacts]) -> Standing:
+    """Of what was quoted when the document was of that day: whether it is still in force."""
     successor = Successor(later[-1].id, later[-1].title, _day(later[-1])) if later else None
-    return Standing(_day(one), is_expired(one.details), successor)
+    return Standing(day, is_expired(one.details), successor)
+
+
+def _standing(one: DocumentFacts, later: Sequence[DocumentFacts]) -> Standing:
+    return standing_since(_day(one), one, later)
 
 
 def _day(one: DocumentFacts) -> str | None:

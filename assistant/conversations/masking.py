@@ -7,8 +7,9 @@ passages that the answer was made from, and one that repeats a withheld passage'
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from assistant.ask.language import Language
 
@@ -67,19 +68,33 @@ def _may_stay(piece: str, readable: Collection[int], foreign: _Foreign, *, is_qu
 
 
 class _Foreign:
-    """Words that only withheld passages have: their titles, and runs of their words that no other passage has."""
+    """Words that only withheld passages have: their titles, and runs of their words that no other passage has.
+
+    The passages are looked at when the first sentence is asked about, which in most answers is none.
+    """
 
     def __init__(self, withheld: Sequence[Given], kept: Sequence[Given]) -> None:
-        allowed = {run for one in kept for run in _runs(_words(f"{one.title}\n{one.text}"))}
-        self._runs = {run for one in withheld for run in _runs(_words(one.text))} - allowed
-        known = [_joined(_words(f"{one.title}\n{one.text}")) for one in kept]
-        titles = {_joined(_words(one.title)) for one in withheld if one.title.strip()}
-        self._titles = [title for title in titles if not any(title in text for text in known)]
+        self._withheld, self._kept = withheld, kept
 
     def found_in(self, piece: str) -> bool:
         words = _words(_MARKER.sub(" ", piece))
         joined = _joined(words)
-        return any(title in joined for title in self._titles) or any(run in self._runs for run in _runs(words))
+        if any(title in joined and title not in self._open for title in self._titles):
+            return True
+        runs = (_joined(words[start : start + _SAME_WORDS]) for start in range(len(words) - _SAME_WORDS + 1))
+        return any(run in self._secret and run not in self._open for run in runs)
+
+    @cached_property
+    def _secret(self) -> str:
+        return _all_words(one.text for one in self._withheld)
+
+    @cached_property
+    def _open(self) -> str:
+        return _all_words(f"{one.title}\n{one.text}" for one in self._kept)
+
+    @cached_property
+    def _titles(self) -> set[str]:
+        return {_joined(_words(one.title)) for one in self._withheld if _WORD.search(one.title)}
 
 
 def _words(text: str) -> list[str]:
@@ -90,8 +105,9 @@ def _joined(words: Sequence[str]) -> str:
     return f" {' '.join(words)} "
 
 
-def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    return (tuple(words[start : start + _SAME_WORDS]) for start in range(len(words) - _SAME_WORDS + 1))
+def _all_words(texts: Iterable[str]) -> str:
+    """With a sign between the texts that is in no word."""
+    return "|".join(_joined(_words(text)) for text in texts)
 
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:

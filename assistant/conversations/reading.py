@@ -8,8 +8,8 @@ from typing import cast
 
 from assistant.access.policy import Policy
 from assistant.access.principal import Principal
-from assistant.ask.events import Notice, Standing
-from assistant.ask.standing import readable_successors, standings
+from assistant.ask.events import Notice
+from assistant.ask.standing import readable_successors, standing_since
 from assistant.conversations.masking import WITHHELD, Given, masked
 from assistant.conversations.stored import Stored, class_then, read_source
 from assistant.conversations.views import MessageView, SourceView, Status, feedback_view
@@ -30,17 +30,18 @@ class Today:
         named = {stored["document"] for row in rows for stored in row.sources}
         found = catalog.facts(named)
         self._readable = {key: one for key, one in found.items() if policy.may_read(principal, one.access_class)}
-        later = readable_successors(catalog, policy, principal, self._readable)
-        self._standings = standings(self._readable, catalog, later)
+        self._later = readable_successors(catalog, policy, principal, self._readable)
 
     def source(self, stored: Stored) -> SourceView:
         facts = self._facts(stored)
         if facts is None:
             return SourceView(stored["n"], None, stored["given"], stored["cited"])
-        today = self._standings.get(facts.id, Standing())
-        standing = Standing(stored["date"], today.is_expired, today.superseded_by)
+        standing = standing_since(stored["date"], facts, self._later.get(facts.id, ()))
         source = read_source(stored, facts.access_class, standing)
         return SourceView(stored["n"], source, stored["given"], stored["cited"], facts.version != stored["version"])
+
+    def is_withheld(self, stored: Stored) -> bool:
+        return self._facts(stored) is None
 
     def _facts(self, stored: Stored) -> DocumentFacts | None:
         """None when the document is gone or forbidden today; what it said before it changed is of the class it had then."""
@@ -56,17 +57,20 @@ def read_messages(
     feedback: Mapping[str, FeedbackRow] | None = None,
     *,
     has_placeholders: bool = True,
+    last: int | None = None,
 ) -> list[MessageView]:
-    """The messages of one conversation, all of them and in their order.
+    """The messages of one conversation; all of them are given, in their order, and `last` of them are wanted.
 
     An answer may also hold what an earlier one said, since follow-ups go back to it: once something is withheld, later
     sentences without a source are withheld too.
     """
     views, is_tainted = [], False
-    for row in rows:
-        view = _message(row, today, feedback or {}, is_tainted=is_tainted, has_placeholders=has_placeholders)
-        is_tainted |= any(one.is_given and one.is_withheld for one in view.sources)
-        views.append(view)
+    first = 0 if last is None else len(rows) - last
+    for number, row in enumerate(rows):
+        if number >= first:
+            shown = _message(row, today, feedback or {}, is_tainted=is_tainted, has_placeholders=has_placeholders)
+            views.append(shown)
+        is_tainted = is_tainted or any(stored["given"] and today.is_withheld(stored) for stored in row.sources)
     return views
 
 

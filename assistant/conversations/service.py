@@ -134,9 +134,11 @@ class ConversationService:
 
     def history(self, principal: Principal, conversation: str) -> Sequence[Turn]:
         """The last questions with the readable part of their answers, the oldest first. Raises `NotFound`."""
-        _, messages = self._talks.open(_owner(principal), conversation)
-        read = read_messages(messages, self._today(principal, messages), has_placeholders=False)
-        return [_turn(one) for one in read if one.answer][-MAX_TURNS:]
+        _, rows = self._talks.open(_owner(principal), conversation)
+        answered = [row for row in rows if row.answer]
+        today = self._today(principal, answered)
+        read = read_messages(answered, today, has_placeholders=False, last=MAX_TURNS)
+        return [_turn(one) for one in read if one.answer]
 
     # --- feedback
 

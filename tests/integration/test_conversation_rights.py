@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,13 +27,9 @@ from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
 from assistant.records.tables import UserRow
-from assistant.web.app import create_app
-from assistant.wiring import build
 from tests.integration import company
-from tests.integration.sample import FAST
-from tests.integration.talking import PRICES, only, talk
-from tests.integration.web_site import PASSWORD, PEOPLE, Web, problem, served, settings
-from tests.servers.ollama import ScriptedOllama
+from tests.integration.talking import PRICES, only, quick_site, talk
+from tests.integration.web_site import Web, problem
 
 pytestmark = pytest.mark.server
 RU = WITHHELD["ru"]
@@ -43,13 +38,8 @@ SECRET = "семи процентов"
 
 @pytest.fixture
 def web(place: Path) -> Iterator[Web]:
-    with ScriptedOllama(FAST) as ollama, build(settings(place, ollama)) as assistant:
-        for name, (roles, departments, level) in PEOPLE.items():
-            assistant.users.add(name, PASSWORD, roles=roles, departments=departments, level=level)
-        assistant.users.add("engineer", PASSWORD, roles=["engineer", "admin"], departments=["*"], level=9)
-        app = create_app(assistant, ready=threading.Event())
-        with served(app) as url:
-            yield Web(url, app, assistant, ollama, place / "docs")
+    with quick_site(place) as found:
+        yield found
 
 
 @dataclass(frozen=True)
