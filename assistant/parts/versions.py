@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # Raise it when what a reader makes of a file changes: every document is then read again.
-READERS = 3
+READERS = 4

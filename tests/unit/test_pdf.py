@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pypdfium2 import PdfDocument
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
@@ -220,6 +221,19 @@ def test_forms_and_comments_are_read(tmp_path: Path) -> None:
     assert "Agreed" in part.text
     assert "Refused" not in part.text
     assert "Check the pressure again" in part.text
+
+
+def test_a_picture_leaves_nothing_in_the_text(tmp_path: Path) -> None:
+    """A line that names its file would become a passage, and be found and cited."""
+
+    def draw(canvas: Canvas) -> None:
+        lines(LINES)(canvas)
+        canvas.drawImage(ImageReader(Image.effect_noise((400, 300), 80).convert("RGB")), 60, 200, 300, 220)
+
+    (part,) = parts(write(tmp_path / "a.pdf", draw))
+    assert LINES[-1] in part.text
+    assert "img_" not in part.text
+    assert "![" not in part.text
 
 
 def test_what_a_pdf_says_of_itself(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def _parsed(file: Path, password: str | None, **options: Any) -> dict[int, Marke
     parser = LiteParse(
         ocr_enabled=False,
         output_format="markdown",
+        image_mode="off",  # else each picture is a line "![](img_p1_1.png)", and a passage of nothing
         keep_headers_footers=True,
         extract_form_fields=True,
         extract_annotations=True,
