@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from assistant.ingest.progress import Progress
     from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
+    from assistant.records.surveys import Surveys
     from assistant.records.tokens import Tokens
     from assistant.records.users import Users
+    from assistant.review.service import Review, ReviewService
     from assistant.serving import Index, Serving
 
 
@@ -63,6 +65,8 @@ class Assistant:
     chain: Chain
     conversations: ConversationService
     running: Running
+    reviews: ReviewService
+    surveys: Surveys
     queue: Queue
     drawing: Drawing
     reranker: Callable[[], BaseNodePostprocessor | None]
@@ -249,6 +253,12 @@ class Assistant:
         ocr = self.settings.ingest.ocr
         installed = installed_languages(ocr.data)
         return [language for language in ocr.languages if language not in installed]
+
+    # --- reviewing
+
+    def review(self, principal: Principal) -> Review:
+        """What engineers and administrators see of everybody's questions. Raises `NotFound` for anybody else."""
+        return self.reviews.of(principal)
 
     # --- running
 

@@ -20,11 +20,14 @@ from assistant.ingest.drawing import Drawing
 from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
+from assistant.records.reviewed import Reviewed
 from assistant.records.statistics import Statistics
+from assistant.records.surveys import Surveys
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
+from assistant.review.service import ReviewService
 from assistant.review.statistics import StatisticsService
-from assistant.serving import Serving
+from assistant.serving import Index, Serving
 from assistant.settings import Llm, Settings
 
 if TYPE_CHECKING:
@@ -82,11 +85,24 @@ def build(
             catalog=lambda: serving().catalog,
         ),
         running=Running(),
+        reviews=ReviewService(
+            Reviewed(database),
+            StatisticsService(Statistics(database)),
+            policy=shared.policy,
+            catalog=lambda: serving().catalog,
+            embedding=lambda: _embedding(serving()),
+            golden=storage / "golden" / "questions.jsonl",
+        ),
+        surveys=Surveys(database),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
         reranker=reranker,
         on_close=[drawing.close, serving.close, shared.chroma.close, database.close],
     )
+
+
+def _embedding(index: Index) -> tuple[str, BaseEmbedding]:
+    return index.generation.embedding.identity, index.embed_model()
 
 
 def prepare_storage(path: Path) -> Path:

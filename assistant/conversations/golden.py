@@ -1,4 +1,4 @@
-"""From 👎 to a labelled question: lines of a `questions.jsonl` that `assistant eval` reads."""
+"""From 👎, or a question without an answer, to a labelled question: lines of a `questions.jsonl` for `assistant eval`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from typing import Any
 from filelock import FileLock
 
 from assistant.errors import DocumentError, StorageError
-from assistant.records.feedback import Rated
+from assistant.records.tables import FeedbackRow, MessageRow
 from assistant.records.texts import folded
 
 
-def add_to_golden(file: Path, rated: Rated, gold: Sequence[str] | None) -> bool:
+def add_to_golden(
+    file: Path, message: MessageRow, gold: Sequence[str] | None, feedback: FeedbackRow | None = None
+) -> bool:
     """Append the question; False when the file has it already. Raises `StorageError`, `DocumentError`.
 
     `gold` are paths of the documents that answer it; none of them: no document does. None: nobody has looked yet, and the
     evaluation leaves the line out until somebody has written them in.
     """
-    line = _line(rated, gold)
+    line = _line(message, gold, feedback)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock")):
             known = list(_known(file))
-            question = folded(rated.message.question)
+            question = folded(message.question)
             if any(one.get("id") == line["id"] or folded(str(one.get("question"))) == question for one in known):
                 return False
             ends_open = known and not file.read_bytes().endswith(b"\n")
@@ -36,9 +38,8 @@ def add_to_golden(file: Path, rated: Rated, gold: Sequence[str] | None) -> bool:
     return True
 
 
-def _line(rated: Rated, gold: Sequence[str] | None) -> dict[str, Any]:
-    message, feedback = rated.message, rated.feedback
-    note = "; ".join(part for part in (feedback.reason, feedback.comment) if part)
+def _line(message: MessageRow, gold: Sequence[str] | None, feedback: FeedbackRow | None) -> dict[str, Any]:
+    note = "; ".join(part for part in (feedback.reason, feedback.comment) if part) if feedback else ""
     line: dict[str, Any] = {
         "id": f"feedback-{message.id}",
         "question": message.question,

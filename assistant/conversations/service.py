@@ -26,7 +26,7 @@ from assistant.conversations.views import (
     conversation_view,
     feedback_view,
 )
-from assistant.errors import AlreadyAsked, ConfigError, InvalidRequest, NotFound
+from assistant.errors import AlreadyAsked, ConfigError, InvalidRequest
 from assistant.index.catalog import Catalog
 from assistant.records.conversations import MAX_KEY, Conversations
 from assistant.records.feedback import Feedback, Rated
@@ -165,14 +165,7 @@ class ConversationService:
 
         `gold` are the paths of the documents that answer it, none of them if no document does; None: to be labelled.
         """
-        return add_to_golden(file, rated, gold)
-
-    def add_to_golden(self, principal: Principal, message: str, file: Path, gold: Sequence[str] | None = None) -> bool:
-        """The same by an engineer, of anybody's 👎. Raises `NotFound`, also for anybody who is no engineer."""
-        rated = self.rated(rating=-1, message=message) if "engineer" in principal.roles else []
-        if not rated:
-            raise NotFound("there is no such message")
-        return self.to_golden(rated[0], file, gold)
+        return add_to_golden(file, rated.message, gold, rated.feedback)
 
     # --- keeping
 

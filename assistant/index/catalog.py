@@ -119,6 +119,14 @@ class Catalog(WriteJournal, DocumentRecords):
             for row in rows:
                 self._keep(session, row)
 
+    def read_again(self, documents: list[str]) -> None:
+        """The next run reads those that failed once more, though neither file nor recipe has changed."""
+        failed = and_(self._is_mine(DocumentRow), DocumentRow.status == FAILED)
+        with self._database.transaction() as session:
+            for start in range(0, len(documents), _BATCH):
+                part = DocumentRow.id.in_(documents[start : start + _BATCH])
+                session.execute(update(DocumentRow).where(failed, part).values(fingerprint=""))
+
     def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkColumns]]]) -> None:
         """In one transaction: documents' rows and their chunks; vector writes stay until vectors are deleted."""
         ids = [row.id for row, _ in versions]

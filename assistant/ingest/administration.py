@@ -15,7 +15,7 @@ from typing import IO, Any
 from assistant.access.policy import Policy
 from assistant.access.principal import AccessClass, Principal
 from assistant.errors import AssistantError, PipelineError
-from assistant.index.catalog import INDEXED, Catalog
+from assistant.index.catalog import FAILED, INDEXED, Catalog
 from assistant.ingest.pipeline import Pipeline, file_of, load_pipeline
 from assistant.ingest.places import Place
 from assistant.ingest.sources import folder_of
@@ -57,6 +57,11 @@ class Administration:
             else:
                 known.append((row, access_class))
         return known, others
+
+    def retry(self) -> None:
+        """The next load reads the failed documents that the person may see once more."""
+        known, _ = self.documents()
+        self._catalog.read_again([row.id for row, _ in known if row.status == FAILED])
 
     def sees(self, source: str, path: str) -> bool:
         """Whether a path that a run of the source names may be shown."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from assistant.ui.admin_texts import admin_texts
+from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import texts
 
 _NAMES = {"ru": "Русский", "en": "English"}
@@ -21,15 +22,22 @@ class Link:
     roles: frozenset[str]
 
 
-LINKS = (Link("/admin/documents", lambda language: admin_texts(language)["admin.documents"], frozenset({"admin"})),)
+_REVIEWERS = frozenset({"engineer", "admin"})
+LINKS = (
+    Link("/admin/documents", lambda language: admin_texts(language)["admin.documents"], frozenset({"admin"})),
+    Link("/admin/answers", lambda language: review_texts(language)["review.answers_link"], _REVIEWERS),
+    Link("/admin/statistics", lambda language: review_texts(language)["review.statistics"], _REVIEWERS),
+)
+
+
+def links_of(roles: Collection[str]) -> list[Link]:
+    return [link for link in LINKS if link.roles & set(roles)]
 
 
 def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
     t = {key: escape(text) for key, text in texts(language).items()}
     other = next(found for found in _NAMES if found != language)
-    links = "".join(
-        f'<a href="{link.href}">{escape(link.text(language))}</a>' for link in LINKS if link.roles & set(roles)
-    )
+    links = "".join(f'<a href="{link.href}">{escape(link.text(language))}</a>' for link in links_of(roles))
     return (
         f'<header class="bar"><button type="button" class="menu" data-do="menu" aria-controls="sidebar" '
         f'aria-expanded="false" data-show="{t["show_talks"]}" data-hide="{t["hide_talks"]}" '

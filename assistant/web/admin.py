@@ -83,6 +83,14 @@ async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
     return RedirectResponse("/admin/documents", 303)
 
 
+@router.post("/admin/documents/retry", include_in_schema=False)
+async def retry(request: Request, assistant: AssistantDep, user: UserDep) -> Response:
+    """Load once more, and read the failed documents that the person may see again."""
+    administration = await run_in_threadpool(assistant.administration, user)
+    await run_in_threadpool(administration.retry)
+    return await load(request, assistant, user)
+
+
 @router.get("/admin/documents/follow.js", include_in_schema=False)
 async def follow(assistant: AssistantDep, user: UserDep) -> Response:
     """The script of the page with the form while documents are loaded."""

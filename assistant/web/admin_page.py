@@ -14,7 +14,9 @@ from assistant.errors import AssistantError
 from assistant.ingest.report import IngestReport
 from assistant.ingest.upload import UploadRefused
 from assistant.ui.admin_texts import admin_texts, moment_text, refusal_text
+from assistant.ui.header import links_of
 from assistant.ui.reason_texts import reason_text
+from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import texts
 from assistant.web.loading import Loading, Outcome, Running
 from assistant.web.pages import render
@@ -52,7 +54,8 @@ def page_html(
         "admin_documents.html",
         language=language,
         why=partial(reason_text, language=language),
-        t={**texts(language), **admin_texts(language)},
+        t={**texts(language), **admin_texts(language), **review_texts(language)},
+        links=links_of(user.roles),
         refresh=_REFRESH_SECONDS if follows else 0,
         running=_running(running, names, administration.sees),
         waiting=[names.get(source, source) for source in loading.waiting()],

@@ -11,14 +11,14 @@ from starlette.routing import Mount
 
 from assistant import __version__
 from assistant.assistant import Assistant
-from assistant.web import admin, api, conversations, documents, health, language, openai_api, sign_in
+from assistant.web import admin, api, conversations, documents, health, language, openai_api, review, sign_in, survey
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
 from assistant.web.openapi import describe
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
 
-ROUTED = (sign_in, language, documents, admin, api, conversations, openai_api, health)
+ROUTED = (sign_in, language, documents, admin, review, survey, api, conversations, openai_api, health)
 
 
 def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:

@@ -1,4 +1,4 @@
-"""The tests of figures and surveys once more, on a real PostgreSQL."""
+"""The tests of figures, surveys and reviews once more, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from assistant.records.tables import UserRow
 from tests.conftest import need
 from tests.servers.postgres import binaries, postgres
 from tests.unit.talks import add_people
+from tests.unit.test_reviewed import *  # noqa: F403 - the same tests, by the database below
 from tests.unit.test_statistics import *  # noqa: F403 - the same tests, by the database below
 
 pytestmark = pytest.mark.server

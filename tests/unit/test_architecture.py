@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conversations": STORE | {"ask"},  # what is kept are the events of an answer
     "review": STORE | {"ask", "conversations"},  # of everybody's questions, for engineers and administrators
     "serving": JOURNEYS,
-    "assistant": JOURNEYS | {"serving", "conversations", "__init__"},
+    "assistant": JOURNEYS | {"serving", "conversations", "review", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access", "conversations"},
     "index_wiring": JOURNEYS | {"serving"},
@@ -77,6 +77,7 @@ VALUES = {
     "assistant.parts.pdf_view.PageView",
     "assistant.records.statistics.Figures",
     "assistant.records.users.generate_password",
+    "assistant.review.service",
     "assistant.review.statistics",
     "assistant.serving.Index",
 }
