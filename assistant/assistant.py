@@ -120,6 +120,7 @@ class Assistant:
         Without one nothing is kept, and `history` is what the caller says was said before.
         """
         index = await asyncio.to_thread(self.serving)
+        checked = index.retriever.checked(question)  # what is refused neither waits nor is kept
 
         def stream(before: Sequence[Turn]) -> AsyncGenerator[Event, None]:
             return self.queue.through(principal.id, index.ask_service.stream(question, principal, before))
@@ -128,7 +129,6 @@ class Assistant:
             if conversation is None:
                 answering = stream(history)
             else:
-                checked = index.retriever.checked(question)  # what is refused is not kept
                 answering = self.conversations.answer(
                     stream, checked, principal, conversation, key=key, versions=self.versions(index)
                 )

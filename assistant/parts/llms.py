@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 EXTRACTIVE = "extractive"
+# As many as there are answers: httpx allows 100. Few are kept, for each new request looks at every one that is idle.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=4)
 _USERINFO = re.compile(r"(?<=://)[^/\s'\"<>]*@")
 
 
@@ -220,7 +222,7 @@ def _make_ollama(settings: Llm) -> LLM:
         context_window=settings.context_window,  # always sent as num_ctx: the server's own default is small
         request_timeout=seconds,
         # passages never go through a proxy that the environment names
-        async_client=AsyncClient(settings.url, timeout=seconds, trust_env=False),
+        async_client=AsyncClient(settings.url, timeout=seconds, trust_env=False, limits=_LIMITS),
         temperature=settings.temperature,
         keep_alive=settings.keep_alive,
         additional_kwargs={"num_predict": settings.max_answer_tokens},
@@ -258,7 +260,7 @@ def _make_openai_like(settings: Llm) -> LLM:
         max_tokens=settings.max_answer_tokens,
         temperature=settings.temperature,
         timeout=seconds,
-        async_http_client=httpx.AsyncClient(timeout=seconds, trust_env=False),
+        async_http_client=httpx.AsyncClient(timeout=seconds, trust_env=False, limits=_LIMITS),
         max_retries=0,
         is_chat_model=True,
         additional_kwargs={"stream_options": {"include_usage": True}},

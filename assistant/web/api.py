@@ -11,7 +11,6 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from assistant.ask.events import Event, Finished, Notice, Queued, Recorded, Sources, Step, Token
 from assistant.ask.language import language_of
@@ -83,8 +82,6 @@ async def search(body: SearchRequest, assistant: AssistantDep, user: UserDep) ->
 )
 async def ask(request: Request, body: AskRequest, assistant: AssistantDep, user: UserDep) -> StreamingResponse:
     """Server-sent events: (recorded), (queued), step, (notice), sources, token …, finished; or error among them."""
-    index = await run_in_threadpool(assistant.serving)  # after a switch the first to ask loads its model
-    index.retriever.checked(body.question)
     events = await begun(assistant.ask(body.question, user, body.conversation, body.key))
     frames = _frames(events, body.question, reader_language(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=UNBUFFERED)

@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from assistant.ask.events import Event, Finished, Notice, Queued, Token
 from assistant.assistant import Assistant
@@ -91,8 +90,6 @@ async def complete(request: Request, body: ChatRequest, assistant: AssistantDep,
     """
     body.check()
     question, history = question_of(body.messages)
-    index = await run_in_threadpool(assistant.serving)
-    index.retriever.checked(question)
     reply = _Reply(body, question, _base(request, assistant))
     language = reader_language(request)
     events = assistant.ask(question, user, history=history)
