@@ -34,10 +34,12 @@ from assistant.records.database import Database
 from assistant.records.tables import UserRow
 from assistant.records.tokens import Tokens
 from tests.servers.assistant_process import AssistantProcess
+from tests.servers.ollama_script import split_pieces
 
 QUESTIONS = Path(__file__).resolve().parents[2] / "data" / "eval" / "questions.jsonl"
 FIRST_TOKEN_SECONDS, TOKENS_A_SECOND = 0.1, 30
 ANSWER = "По документам компании это делается так [1]: " + "шаг за шагом, не спеша и по порядку. " * 12
+LENGTH = FIRST_TOKEN_SECONDS + len(split_pieces(ANSWER)) / TOKENS_A_SECOND  # seconds of one answer
 SILENCE_SECONDS = 5.0  # between two pieces of a stream: more is a cut
 
 
@@ -81,7 +83,9 @@ def main(options: argparse.Namespace) -> None:
             )
             load = _Load(server, questions, keys)
             asyncio.run(load.run("first questions, not counted", 5, 5, 0.0, table=False))
-            asyncio.run(load.run(f"{options.at_once} steady", options.at_once, options.at_once * options.rounds, 6.0))
+            asyncio.run(
+                load.run(f"{options.at_once} steady", options.at_once, options.at_once * options.rounds, LENGTH)
+            )
             asyncio.run(load.run(f"{options.at_once} at once", options.at_once, options.at_once, 0.0))
             asyncio.run(load.run(f"{options.many} at once", options.many, options.many, 0.0))
 
