@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from assistant.ingest.lock import one_at_a_time
 from tests.browser.pages import LINKS, ask, chromium, signed_in
 from tests.integration import company
+from tests.review_pictures import review_pages
 from tests.servers.assistant_process import AssistantProcess
 from tests.servers.ollama import ScriptedOllama
 from tests.servers.ollama_script import Script
@@ -47,6 +48,7 @@ def main(folder: Path) -> None:
             _cited_pages(browser, server, folder)
         _with_a_model(browser, Path(storage) / "model", folder)
         _documents_page(browser, Path(storage), folder)
+        review_pages(browser, Path(storage), folder)
     print(f"pictures are in {folder}")
 
 

@@ -202,25 +202,6 @@ def test_the_command_line_gives_nothing_of_another(
     assert list(Path.cwd().iterdir()) == [], "nothing was exported"
 
 
-def test_only_an_engineer_makes_golden_questions_of_what_others_asked(theirs: Theirs, tmp_path: Path) -> None:
-    assistant, file = theirs.web.assistant, tmp_path / "questions.jsonl"
-    sales, engineer = assistant.users.find("sales"), assistant.users.find("engineer")
-    with pytest.raises(NotFound):
-        theirs.service.add_to_golden(engineer, theirs.message, file)  # it has a 👍
-    theirs.service.rate(sales, theirs.message, -1)
-    for name in ("staff", "admin", "sales"):
-        with pytest.raises(NotFound):
-            theirs.service.add_to_golden(assistant.users.find(name), theirs.message, file)
-    assert not file.exists()
-    assert theirs.service.add_to_golden(engineer, theirs.message, file, ["sales/prices.md"])
-    assert not theirs.service.add_to_golden(engineer, theirs.message, file)
-    (line,) = file.read_text("utf-8").splitlines()
-    assert json.loads(line)["question"] == PRICES
-    theirs.service.delete(sales, theirs.conversation)
-    with pytest.raises(NotFound):
-        theirs.service.add_to_golden(engineer, theirs.message, file)
-
-
 # --- today's access
 
 

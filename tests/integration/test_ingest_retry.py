@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from assistant.access.principal import AccessClass
+from assistant.access.principal import AccessClass, Principal
 from assistant.assistant import Assistant
 from assistant.index.catalog import FAILED, INDEXED
 from assistant.ingest import worker
+from assistant.ingest.administration import Administration
 from assistant.ingest.pipeline import Pipeline, load_pipeline
 from assistant.ingest.report import IngestReport
 from assistant.ingest.sources import SourceItem
@@ -128,3 +129,21 @@ def test_a_file_that_could_not_be_read_for_the_systems_sake(
     assert [failure.error for failure in report.failed] == [f"{file} is not there for now"]
     again = planned(assistant, pipeline)
     assert (again.updated, again.failed) == (1, [])
+
+
+def test_what_failed_is_read_once_more_when_an_administrator_asks(
+    assistant: Assistant, pipeline: Pipeline, row: DocumentRow
+) -> None:
+    row.status, row.error, row.fingerprint = FAILED, "damaged", row.fingerprint + assistant.ingest_service._limits
+    assistant.catalog.save(row)
+
+    def asks(*departments: str) -> None:
+        admin = Principal("1", "admin", frozenset({"admin"}), frozenset(departments))
+        Administration(admin, assistant.policy, assistant.catalog, [str(pipeline.file)]).retry()
+
+    asks("finance")  # may not know of it
+    assert [failure.path for failure in planned(assistant, pipeline).failed] == ["hr/a.md"]
+    asks("hr")
+    again = planned(assistant, pipeline)
+    assert (again.updated, again.failed) == (1, [])
+    assert assistant.catalog.document(row.id).error == "damaged", "until it is read"
