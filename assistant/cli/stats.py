@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assistant.records.statistics import Figures
     from assistant.review.statistics import Report
 
-_COLUMNS = ("people", "questions", "answered", "failed", "👍", "first word", "p95", "answer", "p95")
+_COLUMNS = ("people", "questions", "answered", "failed", "liked", "first word", "p95", "answer", "p95")
 
 
 def register(app: typer.Typer) -> None:

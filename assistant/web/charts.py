@@ -83,7 +83,8 @@ class _Plot:
         )
         every = ceil(len(labels) / _LABELS) or 1
         below = "".join(
-            f'<text x="{self.x(number):.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(labels[number])}</text>'
+            f'<text x="{min(self.x(number), _WIDTH - 16):.1f}" y="{_HEIGHT - 6}" text-anchor="middle">'
+            f"{escape(labels[number])}</text>"
             for number in range(len(labels) - 1, -1, -every)
         )
         return (

@@ -144,7 +144,7 @@ def _page(
         periods=PERIODS,
         back=back,
         said=said if said in _SAID else "",
-        folder=assistant.reviews.golden.parent,
+        folder=assistant.settings.storage.path / "golden",
         at=lambda moment: moment_text(moment, language),
         documents=_documents,
     )
