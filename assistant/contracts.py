@@ -85,6 +85,11 @@ def citation_json(source: Source) -> dict[str, Any]:
     }
 
 
+def nearest_json(source: Source) -> dict[str, Any]:
+    """A document to look into; it is no source of the answer and has no number."""
+    return {key: value for key, value in citation_json(source).items() if key not in ("n", "quote")}
+
+
 def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
     return {
         "answer": finished.answer,
@@ -95,6 +100,11 @@ def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
         "message": finished.message,
         "notices": [notice_json(notice, say) for notice in finished.notices],
         "timings_ms": finished.timings_ms,
+        "unsupported": [
+            {"start": span.start, "end": span.end, "text": finished.answer[span.start : span.end]}
+            for span in finished.unsupported
+        ],
+        "nearest": [nearest_json(source) for source in finished.nearest],
     }
 
 

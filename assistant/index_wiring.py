@@ -107,7 +107,7 @@ def make_index(shared: Shared, serving: Serving, generation: Generation) -> Inde
         vectors=vectors,
         embed_model=embedder,
         retriever=retriever,
-        ask_service=_ask(shared, retriever, search),
+        ask_service=_ask(shared, retriever, search, embedder),
         ingest_service=_ingest(shared, serving, generation, lock, catalog, writer, keyword, vectors, embedder),
         consistency=_consistency(shared, lock, catalog, keyword, name, vectors, embedder),
     )
@@ -126,9 +126,10 @@ def _retriever(shared: Shared, catalog: Catalog, search: Search, embedder: Calla
     )
 
 
-def _ask(shared: Shared, retriever: Retriever, search: Search) -> AskService:
+def _ask(shared: Shared, retriever: Retriever, search: Search, embedder: Callable[[], BaseEmbedding]) -> AskService:
     from assistant.ask.rewrite import Rewriter
     from assistant.ask.service import AskService
+    from assistant.ask.support import SupportCheck
 
     rewriter = Rewriter(
         chain=shared.chain,
@@ -144,6 +145,7 @@ def _ask(shared: Shared, retriever: Retriever, search: Search) -> AskService:
         search=search,
         chain=shared.chain,
         prompts=shared.prompts,
+        check=SupportCheck(search=search, embed_model=embedder, least=shared.settings.answer.min_support),
         quotes=shared.quotes,
     )
 

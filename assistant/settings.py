@@ -145,6 +145,12 @@ class Answer(Block):
     retry_seconds: PositiveFloat = Field(
         default=15.0, description="A language model that failed rests this long, or as long as its failure took."
     )
+    min_support: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="A sentence of a model that its sources support less is marked; 0 marks none (`assistant eval claims`).",
+    )
     rewrite_seconds: PositiveFloat = Field(
         default=5.0, description="A language model makes a follow-up a whole question in this time, or a rule does."
     )

@@ -13,6 +13,7 @@ NoticeKind = Literal[
     "passages_dropped",  # not every passage found fits into the model's context
     "prompt_cut",  # the server cut the prompt
     "answer_cut",  # the answer reached its length limit
+    "unchecked",  # whether the sources support the answer could not be found out
     "uncited",  # the model's answer names no passage
     "broken_off",  # the model stopped in the middle
     "rerank_failed",  # the fused order stands
@@ -120,10 +121,19 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Characters of an answer; `end` is the first one behind it."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The whole answer. `grounded` is False when nothing in the documents answers the question, or the answer cites none.
 
-    `conversation` and `message` are where it is kept, if it is.
+    `conversation` and `message` are where it is kept, if it is. `unsupported` are its sentences that no source supports.
+    `nearest` are passages of the documents nearest to a question that has no answer, one a document.
     """
 
     answer: str
@@ -136,6 +146,8 @@ class Finished:
     answer_tokens: int | None = None
     conversation: str | None = None
     message: str | None = None
+    unsupported: tuple[Span, ...] = ()
+    nearest: tuple[Source, ...] = ()
 
 
 Event = Recorded | Queued | Step | Notice | Sources | Token | Finished

@@ -66,7 +66,7 @@ def choose_quotes(
 
 def warm_up() -> None:
     """Load what splits sentences, so that the first quoted answer does not wait for it."""
-    _sentences("Готово. Done.")
+    sentences("Готово. Done.")
 
 
 def units(text: str) -> list[str]:
@@ -79,7 +79,7 @@ def units(text: str) -> list[str]:
         elif any(_LIST_ITEM.match(line) for line in lines):
             found += _lists(lines, found)
         elif lines:
-            found += _sentences(" ".join(line.strip() for line in lines))
+            found += sentences(" ".join(line.strip() for line in lines))
     return found
 
 
@@ -118,12 +118,13 @@ def _lists(lines: list[str], before: list[str]) -> list[str]:
     return [*found, "\n".join(current)] if current else found
 
 
-def _sentences(text: str) -> list[str]:
-    return [sentence.strip() for sentence in _sentence_splitter()(text) if sentence.strip()]
+def sentences(text: str) -> list[str]:
+    """As they stand in the text, without the space around them."""
+    return [sentence.strip() for sentence in _splitter()(text) if sentence.strip()]
 
 
 @cache
-def _sentence_splitter() -> Callable[[str], list[str]]:
+def _splitter() -> Callable[[str], list[str]]:
     from llama_index.core.node_parser.text.utils import split_by_sentence_tokenizer
 
     split: Callable[[str], list[str]] = split_by_sentence_tokenizer()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from assistant.ask.events import Turn
-from assistant.index.words import folded, is_noun, words
+from assistant.index.words import folded, part_of_speech, words
 
 Kind = Literal["follow-up", "whole", "unclear"]
 
@@ -82,6 +82,8 @@ def _leans(question: str) -> bool:
         if is_name or any(pronoun.start() in span for span in nothing):
             continue
         before = folded(question[: pronoun.start()])
-        if len(words(before)) < _SHORT and not any(is_noun(word) for word in re.findall(r"[а-я]+", before)):
+        if len(words(before)) < _SHORT and not any(
+            part_of_speech(word) == "NOUN" for word in re.findall(r"[а-я]+", before)
+        ):
             return True
     return False

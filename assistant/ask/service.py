@@ -11,16 +11,19 @@ from time import perf_counter
 from assistant.access.principal import Principal
 from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.citations import CitationFilter
-from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token, Turn
+from assistant.ask.events import Event, Finished, Notice, Source, Sources, Span, Step, Token, Turn
 from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
 from assistant.ask.prompt import NO_ANSWER, Prompt, Prompts, least_tokens
 from assistant.ask.retrieval import Retrieved, Retriever
 from assistant.ask.rewrite import Rewriter
+from assistant.ask.support import SupportCheck
 from assistant.errors import ModelUnavailable
 from assistant.index.search import Search
 from assistant.parts.llms import EXTRACTIVE, ChatModel, Usage
 from assistant.settings import Answer
+
+_NEAREST = 3  # documents that are shown where none has the answer
 
 
 class AskService:
@@ -35,6 +38,7 @@ class AskService:
         search: Search,
         chain: Chain,
         prompts: Prompts,
+        check: SupportCheck,
         quotes: bool,
     ) -> None:
         self._settings = settings
@@ -43,6 +47,7 @@ class AskService:
         self._search = search
         self._chain = chain
         self._prompts = prompts
+        self.check = check
         self._quotes = quotes  # whether `llms` ends with the extractive answerer
 
     async def stream(
@@ -76,13 +81,15 @@ class AskService:
                 async with aclosing(self._generate(question, retrieved, answer)) as events:
                     async for event in events:
                         yield event
+                if unchecked := await self._mark(answer):
+                    yield unchecked
             except ModelUnavailable as error:
                 if not self._quotes:
                     raise
                 for event in await self._quote(question, retrieved, answer, str(error)):
                     yield event
         answer.timings["total"] = _ms(begun)
-        yield answer.finished()
+        yield answer.finished(nearest=retrieved.sources)
 
     async def _generate(self, question: str, retrieved: Retrieved, answer: _Answer) -> AsyncGenerator[Event, None]:
         """The language model's answer. Raises `ModelUnavailable` when none gives a first piece."""
@@ -121,6 +128,16 @@ class AskService:
         if answer.uncited:
             yield answer.note(Notice("uncited"))
 
+    async def _mark(self, answer: _Answer) -> Notice | None:
+        """Finds what no source supports. Of quotes there is nothing to find: they stand in the sources."""
+        start = perf_counter()
+        try:
+            answer.unsupported = await asyncio.to_thread(self.check.unsupported, answer.text, answer.sources)
+        except ModelUnavailable as error:
+            return answer.note(Notice("unchecked", str(error)))
+        answer.timings["check_support"] = _ms(start)
+        return None
+
     async def _quote(self, question: str, retrieved: Retrieved, answer: _Answer, reason: str) -> list[Event]:
         """The best sentences of the best passages, each with its number."""
         quotes = await asyncio.to_thread(self._choose, question, retrieved.sources)
@@ -152,6 +169,7 @@ class _Answer:
         self.sources: tuple[Source, ...] = ()
         self.citations = CitationFilter([])
         self.usage = Usage()
+        self.unsupported: tuple[Span, ...] = ()
         self._notices: list[Notice] = []
         self._text = ""
 
@@ -184,8 +202,13 @@ class _Answer:
         cut = any(notice.kind in ("broken_off", "answer_cut") for notice in self._notices)
         return not (cut or self.refused or self.citations.cited)
 
-    def finished(self) -> Finished:
-        text = self._text.strip()
+    @property
+    def text(self) -> str:
+        return self._text.strip()
+
+    def finished(self, nearest: Sequence[Source]) -> Finished:
+        """`nearest` are the passages found; they are shown where the answer is that there is none."""
+        text = self.text
         by_number = {source.n: source for source in self.sources}
         cited = tuple(by_number[number] for number in self.citations.cited if number in by_number)
         grounded = bool(text and cited) and not self.refused
@@ -198,7 +221,16 @@ class _Answer:
             self.timings,
             prompt_tokens=self.usage.prompt_tokens,
             answer_tokens=self.usage.answer_tokens,
+            unsupported=self.unsupported,
+            nearest=_one_a_document(nearest)[:_NEAREST] if self.refused else (),
         )
+
+
+def _one_a_document(found: Sequence[Source]) -> tuple[Source, ...]:
+    first: dict[str, Source] = {}
+    for source in found:
+        first.setdefault(source.passage.document, source)
+    return tuple(first.values())
 
 
 def _cuts(usage: Usage, prompt: Prompt, answer_context: int) -> list[Notice]:

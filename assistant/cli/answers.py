@@ -63,7 +63,7 @@ def ask(
 ) -> None:
     """Ask, and get an answer with its sources. Example: `assistant ask "Как настроить VPN?"`"""
     from assistant.contracts import ask_json
-    from assistant.ui.texts import notice_text, out_of_force
+    from assistant.ui.texts import notice_text, out_of_force, texts
 
     with of(context).assistant() as assistant:
         principal = assistant.principal(as_user)
@@ -81,6 +81,12 @@ def ask(
     for source in finished.cited:
         gone = out_of_force(source.standing, language)
         print(f"[{source.n}] {source.passage.title}: {_where(source, language)}{f' ({gone})' if gone else ''}")
+    for span in finished.unsupported:
+        note(f"({texts(language)['unsupported']}: {finished.answer[span.start : span.end]})")
+    if finished.nearest:
+        print(f"{texts(language)['nearest']}:")
+    for source in finished.nearest:
+        print(f"- {source.passage.title}: {_where(source, language)}")
 
 
 def _where(source: Source, language: str) -> str:

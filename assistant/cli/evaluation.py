@@ -109,6 +109,23 @@ def followups(
         print_followups(result)
 
 
+@evaluation.command("claims")
+def claims(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A set of labelled sentences.")] = Path("data/eval/claims.jsonl"),
+    part: Annotated[str, typer.Option("--part", help="develop, held-out or all.")] = "all",
+    as_json: Json = False,
+) -> None:
+    """Measure the mark "no source supports this" on labelled sentences. Example: `assistant eval claims`"""
+    from assistant.evaluation.supported import evaluate_claims, print_claims
+
+    result = evaluate_claims(of(context).settings(), file, part=part)
+    if as_json:
+        print_json(result)
+    else:
+        print_claims(result)
+
+
 @evaluation.command("tune")
 def tune(
     context: typer.Context,

@@ -96,9 +96,10 @@ def is_in_dictionary(word: str) -> bool:
     return bool(_CYRILLIC.search(word)) and bool(_dictionary().word_is_known(word))
 
 
-def is_noun(word: str) -> bool:
-    """Whether a Russian word is read as a noun."""
-    return bool(_CYRILLIC.search(word)) and _dictionary().parse(word)[0].tag.POS == "NOUN"
+@lru_cache(maxsize=20_000)
+def part_of_speech(word: str) -> str:
+    """What a Russian word is first read as, by OpenCorpora's names (NOUN, VERB, …); empty for words of other languages."""
+    return str(_dictionary().parse(word)[0].tag.POS) if _CYRILLIC.search(word) else ""
 
 
 @cache

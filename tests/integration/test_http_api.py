@@ -178,6 +178,7 @@ def test_an_answer_arrives_as_events(web: Web) -> None:
     assert step["question"] == PASS
     assert list(given["sources"][0]) == [*RESULT, "scores"]
     wanted = ["answer", "citations", "model", "grounded", "conversation", "message", "notices", "timings_ms"]
+    wanted += ["unsupported", "nearest"]
     assert list(finished) == wanted
     assert finished["answer"] == "".join(data["text"] for name, data in found if name == "token").strip()
     assert (finished["model"], finished["grounded"]) == (MODEL, True)

@@ -112,7 +112,7 @@ async def test_quotes_are_chosen_off_the_event_loop() -> None:
         return dict.fromkeys(words, 1.0)
 
     search = SimpleNamespace(keyword_retriever=lambda: SimpleNamespace(rarity=rarity))
-    parts = {"rewriter": None, "retriever": None, "search": search, "chain": None, "prompts": None}
+    parts = {"rewriter": None, "check": None, "retriever": None, "search": search, "chain": None, "prompts": None}
     service = AskService(settings=Answer(), quotes=True, **cast(Any, parts))
     retrieved = cast(Retrieved, SimpleNamespace(sources=(source(1, "Отпуск — 28 дней."),)))
     events = await service._quote("Отпуск?", retrieved, _Answer("ru", {}), "reason")  # noqa: SLF001
