@@ -17,8 +17,9 @@ import gradio as gr
 import structlog
 
 from assistant.access.principal import Principal
-from assistant.ask.events import Event, Token
+from assistant.ask.events import Event, Recorded, Token
 from assistant.assistant import Assistant
+from assistant.conversations.views import MessageView
 from assistant.errors import AccessDenied, AlreadyAsked, AssistantError, Busy, InvalidQuestion, NotFound
 from assistant.ui.header import header_html
 from assistant.ui.live import Live
@@ -31,6 +32,7 @@ log = structlog.get_logger("assistant.ui")
 # A shown piece costs a render in everyone's browser and our CPU; nobody sees the difference.
 _SEND_EVERY_SECONDS = 0.08
 _BEAT_SECONDS = 4.0
+_LOOK_SECONDS = 2.0
 _WITHOUT_NUMBER = (InvalidQuestion, NotFound, Busy)  # they say all there is to know
 
 Shown = tuple[Any, Any, Any, Any]  # what was typed, the conversation, the answer that is being made, what is told
@@ -44,11 +46,18 @@ class Handlers:
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
 
-    def enter(self, request: gr.Request) -> tuple[str, str]:
-        """The bar above, and the head of the sidebar, in the person's language."""
+    def enter(self, request: gr.Request) -> tuple[str, str, gr.Textbox, gr.Button, gr.Button]:
+        """The bar above, the head of the sidebar, and the names of Gradio's parts, in the person's language."""
         user = self._assistant.users.of_id(request.username)
         language = reader_language(request)
-        return header_html(user.name, language, user.roles), sidebar_head_html(language)
+        t = texts(language)
+        return (
+            header_html(user.name, language, user.roles),
+            sidebar_head_html(language),
+            gr.Textbox(label=t["question"], placeholder=t["ask_placeholder"]),
+            gr.Button(t["send"]),
+            gr.Button(t["stop"]),
+        )
 
     async def open(self, talk: str, request: gr.Request) -> AsyncIterator[Shown]:
         """The conversation of the page's address; an answer that is still being made in it is followed."""
@@ -56,13 +65,21 @@ class Handlers:
         try:
             user = await self._user(request)
             yield _SAME, await self._talk(user, talk, language), "", ""
+            pending = await self._pending(user, talk) if talk else None
+            if pending is None:
+                return
+            live = Live(pending.question, language)
             running = self._assistant.running.of(user.id, talk)
-            if running is not None:
-                question = await asyncio.to_thread(self._question_of, user, talk, running.message)
-                live = Live(question, language)
-                async for shown in self._followed(running.follow(), live, language):
+            following = (
+                self._followed(running.follow(), live) if running else self._looked_for(user, pending, talk, live)
+            )
+            try:
+                async for shown in following:
                     yield shown
-                yield _SAME, await self._talk(user, talk, language), "", live.told()
+                told = live.told()
+            except AssistantError as error:  # kept with the message too
+                told = _said(error, language, error_id(pending.id))
+            yield _SAME, await self._talk(user, talk, language), "", told
         except NotFound:
             yield _SAME, problem_html(texts(language)["talk_gone"]), "", ""
         except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
@@ -80,7 +97,7 @@ class Handlers:
                 return
             yield "", _SAME, live.html(), texts(language)["answering"]
             running = await assistant.begin(question, user, talk or NEW, key or None)
-            async for shown in self._followed(running.follow(), live, language):
+            async for shown in self._followed(running.follow(), live):
                 yield shown
             yield _SAME, await self._talk(user, live.talk, language), "", live.told()
         except AlreadyAsked:
@@ -96,7 +113,7 @@ class Handlers:
             with contextlib.suppress(NotFound):  # it has just ended by itself
                 await self._assistant.running.stop(user.id, running.message)
 
-    async def _followed(self, events: AsyncGenerator[Event, None], live: Live, language: str) -> AsyncIterator[Shown]:
+    async def _followed(self, events: AsyncGenerator[Event, None], live: Live) -> AsyncIterator[Shown]:
         sent = 0.0
         async with aclosing(_with_beats(events)) as beating:
             async for event in beating:
@@ -108,6 +125,22 @@ class Handlers:
                 if not isinstance(event, Token) or now - sent >= _SEND_EVERY_SECONDS:
                     sent = now
                     yield _SAME, _SAME, live.html(), _SAME
+
+    async def _looked_for(self, user: Principal, message: MessageView, talk: str, live: Live) -> AsyncIterator[Shown]:
+        """One that no page asked for here, or whose server was stopped: what is kept of it, until it ends or is given up."""
+        live.take(Recorded(talk, message.id))
+        pending: MessageView | None = message
+        while pending is not None and pending.id == message.id:
+            live.show(pending.answer)
+            yield _SAME, _SAME, live.html(), _SAME
+            await asyncio.sleep(_LOOK_SECONDS)
+            pending = await self._pending(user, talk)
+
+    async def _pending(self, user: Principal, talk: str) -> MessageView | None:
+        """The message of the conversation that is being answered."""
+        opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
+        last = opened.messages[-1:]
+        return last[0] if last and last[0].status == "answering" else None
 
     async def _failed(self, error: Exception, question: str, live: Live, request: gr.Request) -> Shown:
         """What is kept of it is shown with the reason; what was refused stays in the input."""
@@ -128,10 +161,6 @@ class Handlers:
         if not talk:
             return empty_html(language)
         return await asyncio.to_thread(lambda: talk_html(self._assistant.conversations.open(user, talk), language))
-
-    def _question_of(self, user: Principal, talk: str, message: str) -> str:
-        opened = self._assistant.conversations.open(user, talk)
-        return next((one.question for one in opened.messages if one.id == message), "")
 
 
 async def _with_beats(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event | None, None]:

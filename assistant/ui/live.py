@@ -47,6 +47,11 @@ class Live:
             case Finished():
                 self._finished = event
 
+    def show(self, text: str) -> None:
+        """What is kept of the answer so far, where its events are not at hand."""
+        self._text = text
+        self.beat()
+
     def beat(self) -> None:
         """Nothing has come for a while, but the connection stands: the page sees that."""
         self._beats += 1

@@ -1,5 +1,5 @@
 // The chat page's own script: the address, keys and focus, what is pressed in our HTML, and finding back after a lost
-// connection. It stands in the page's head, and is run before Gradio.
+// connection. Gradio puts it into the page's head before it makes the parts of the page.
 "use strict";
 
 const assistantPage = (() => {
@@ -18,7 +18,6 @@ const assistantPage = (() => {
     return wanted.find((name) => name === "ru" || name === "en") || "ru";
   })();
   document.documentElement.lang = language;
-  Object.defineProperty(navigator, "language", { get: () => language }); // Gradio's own words follow the choice too
 
   // --- asking
 
@@ -118,7 +117,10 @@ const assistantPage = (() => {
     };
     box.addEventListener("blur", () => setTimeout(end, 0, true));
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") end(true);
+      if (event.key === "Enter") {
+        event.preventDefault(); // it would press the button that has the focus next
+        end(true);
+      }
       if (event.key === "Escape") {
         event.stopPropagation();
         end(false);
@@ -183,7 +185,9 @@ const assistantPage = (() => {
         rate(message);
       }
       form.querySelector("fieldset").hidden = form.dataset.rating !== "-1";
-      if (!form.hidden) form.querySelector("fieldset:not([hidden]) input, textarea").focus();
+      if (form.hidden) return;
+      form.scrollIntoView({ block: "nearest" });
+      form.querySelector("fieldset:not([hidden]) input, textarea").focus();
     },
     close: (button) => closeForm(button.closest("form")),
   };

@@ -93,7 +93,8 @@ def _html(elem_id: str, **options: Any) -> gr.HTML:
 def _connect(page: gr.Blocks, handlers: Handlers, parts: _Parts) -> None:
     """Leaving a conversation cancels what follows its answer here; the answer itself goes on at the server."""
     shown = [parts.question, parts.history, parts.live, parts.told]
-    page.load(handlers.enter, None, [parts.header, parts.sidebar_head], **_AT_ONCE)
+    named = [parts.header, parts.sidebar_head, parts.question, parts.send, parts.stop]
+    page.load(handlers.enter, None, named, **_AT_ONCE)
     following: dict[str, Any] = {**_QUIET, "concurrency_limit": None}  # who waits for an answer waits in our own line
     asking = gr.on(
         [parts.send.click, parts.question.submit],
@@ -126,7 +127,7 @@ def _asset(name: str) -> str:
 
 
 def _head() -> str:
-    """The script runs before Gradio asks for the browser's language; a style of Gradio's `css` would not reach the body."""
+    """A style of Gradio's `css` would reach only what is inside its container."""
     return f"<style>{_asset('page.css')}</style><script>{_asset('page.js')}</script>"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers.assistant_process import AssistantProcess
@@ -69,6 +70,17 @@ def ask(page: Page, question: str) -> None:
 def answer_text(page: Page) -> str:
     """All that the chat shows."""
     return page.inner_text("#chat")
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe finds that keeps people from using the page."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:200]}"
+        for one in violations
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 def _note_foreign(url: str, own: str, foreign: list[str]) -> None:
