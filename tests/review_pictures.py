@@ -46,7 +46,6 @@ def review_pages(browser: Browser, place: Path, folder: Path) -> None:
         _use(Database(f"sqlite:///{place / 'review' / 'assistant.db'}"))
         for name, locale, width, dark in LOOKS:
             with signed_in(browser, server, locale=locale, width=width, dark=dark) as (page, _):
-                page.add_script_tag(url=f"{server.url}/survey.js")
                 page.wait_for_selector("#survey")
                 page.screenshot(path=folder / f"survey-{name}.png")
                 for what, path in PAGES:

@@ -128,7 +128,8 @@ def _asset(name: str) -> str:
 
 def _head() -> str:
     """A style of Gradio's `css` would reach only what is inside its container."""
-    return f"<style>{_asset('page.css')}</style><script>{_asset('page.js')}</script>"
+    own = f"<style>{_asset('page.css')}</style><script>{_asset('page.js')}</script>"
+    return own + '<script src="/survey.js" defer></script>'
 
 
 def _theme() -> gr.Theme:

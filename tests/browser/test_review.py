@@ -56,7 +56,6 @@ def test_the_survey_is_answered_and_does_not_come_again(browser: Browser, tmp_pa
             add(database, admin)
         database.close()
         with signed_in(browser, server) as (page, _):
-            page.add_script_tag(url=f"{server.url}/survey.js")
             page.get_by_role("spinbutton", name="Сколько минут").fill("25")
             with page.expect_response("**/api/survey") as answered:
                 page.get_by_role("button", name="Ответить").click()
@@ -64,6 +63,5 @@ def test_the_survey_is_answered_and_does_not_come_again(browser: Browser, tmp_pa
             expect(page.locator("#survey")).to_contain_text("Спасибо")
             with page.expect_response("**/survey") as again:
                 page.reload()
-                page.add_script_tag(url=f"{server.url}/survey.js")
-            assert again.value.status == 204
+                assert again.value.status == 204
             expect(page.locator("#survey")).to_have_count(0)
