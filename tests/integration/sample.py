@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.access.principal import LOCAL_OPERATOR, Principal
-from assistant.ask.events import Event, Finished, Notice, Source, Sources, Step, Token
+from assistant.ask.events import Event, Finished, Notice, Queued, Source, Sources, Step, Token
 from assistant.assistant import Assistant
 from assistant.settings import Answer, Llm, Retrieval
 from assistant.wiring import build
@@ -44,9 +44,10 @@ def answering(
 
 
 async def ask(assistant: Assistant, question: str, principal: Principal = LOCAL_OPERATOR) -> list[Event]:
-    """All events; fails when their order is not Step, (Notice), Sources, Token …, Finished."""
+    """All events; fails when their order is not (Queued), Step, (Notice), Sources, Token …, Finished."""
     events = [event async for event in assistant.ask(question, principal)]
     kinds = [type(event) for event in events if not isinstance(event, Notice)]
+    kinds = kinds[kinds.index(Step) if set(kinds[: kinds.index(Step)]) == {Queued} else 0 :]
     tokens = kinds.count(Token)
     assert kinds == [Step, Sources, *([Token] * tokens), Finished]
     finished = ending(events)
