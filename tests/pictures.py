@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from assistant.ingest.lock import one_at_a_time
 from tests.browser.pages import LINKS, ask, chromium, signed_in
@@ -45,11 +45,30 @@ def main(folder: Path) -> None:
                         page.evaluate("document.querySelectorAll('#chat, #chat *').forEach(part => part.scrollTop = 0)")
                         page.wait_for_timeout(300)
                         page.screenshot(path=folder / "chat-ru-top.png")
+                        _sidebar_and_rating(page, folder)
+                    if name.startswith("narrow"):
+                        page.click("#header .menu")
+                        page.wait_for_timeout(400)
+                        page.screenshot(path=folder / "sidebar-narrow-dark-ru.png")
             _cited_pages(browser, server, folder)
         _with_a_model(browser, Path(storage) / "model", folder)
         _documents_page(browser, Path(storage), folder)
         review_pages(browser, Path(storage), folder)
     print(f"pictures are in {folder}")
+
+
+def _sidebar_and_rating(page: Page, folder: Path) -> None:
+    """What can be done with an answer and with a conversation."""
+    page.locator("[data-rating='-1']").first.click()
+    page.wait_for_selector("form.why textarea")
+    page.locator("form.why").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(400)
+    page.screenshot(path=folder / "rating-ru.png")
+    page.locator("#talks li").first.hover()
+    page.locator("#talks [data-do=delete]").first.click()
+    page.wait_for_selector("#undo button")
+    page.wait_for_timeout(400)
+    page.screenshot(path=folder / "deleted-ru.png")
 
 
 def _login_page(browser: Browser, server: AssistantProcess, folder: Path) -> None:

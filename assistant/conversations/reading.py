@@ -8,7 +8,7 @@ from typing import cast
 
 from assistant.access.policy import Policy
 from assistant.access.principal import Principal
-from assistant.ask.events import Notice
+from assistant.ask.events import Notice, Span
 from assistant.ask.standing import readable_successors, standing_since
 from assistant.conversations.masking import WITHHELD, Given, masked
 from assistant.conversations.stored import Stored, class_then, read_source
@@ -35,10 +35,11 @@ class Today:
     def source(self, stored: Stored) -> SourceView:
         facts = self._facts(stored)
         if facts is None:
-            return SourceView(stored["n"], None, stored["given"], stored["cited"])
+            return SourceView(stored["n"], None, stored["given"], stored["cited"], _is_nearest(stored))
         standing = standing_since(stored["date"], facts, self._later.get(facts.id, ()))
         source = read_source(stored, facts.access_class, standing)
-        return SourceView(stored["n"], source, stored["given"], stored["cited"], facts.version != stored["version"])
+        is_changed = facts.version != stored["version"]
+        return SourceView(stored["n"], source, stored["given"], stored["cited"], _is_nearest(stored), is_changed)
 
     def is_withheld(self, stored: Stored) -> bool:
         return self._facts(stored) is None
@@ -49,6 +50,10 @@ class Today:
         if facts is None or facts.version == stored["version"]:
             return facts
         return facts if self._policy.may_read(self._principal, class_then(stored)) else None
+
+
+def _is_nearest(stored: Stored) -> bool:
+    return bool(stored.get("nearest"))  # messages of the first version do not say
 
 
 def read_messages(
@@ -102,6 +107,7 @@ def _message(
         asked_at=row.asked_at,
         finished_at=row.finished_at,
         timings=row.timings,
+        unsupported=tuple(Span(*span) for span in row.unsupported) if answer == row.answer else (),
         feedback=feedback_view(given) if given else None,
     )
 

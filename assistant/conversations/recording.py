@@ -91,12 +91,13 @@ class Recording:
     def _columns(self) -> AnswerColumns:
         given = {source.n for source in self._given}
         cited = {source.n for source in self._finished.cited} if self._finished else set()
+        nearest = {source.n for source in self._finished.nearest} if self._finished else set()
         columns: AnswerColumns = {
             "searched": self._searched,
             "answer": self._finished.answer if self._finished else "".join(self._text).strip(),
             "error": self._error,
             "sources": [
-                stored_source(source, given=source.n in given, cited=source.n in cited)
+                stored_source(source, given=source.n in given, cited=source.n in cited, nearest=source.n in nearest)
                 for source in self._found or self._given
             ],
             "notices": [asdict(notice) for notice in self._notices],
@@ -106,6 +107,7 @@ class Recording:
             columns["model"] = self._finished.model[:200]
             columns["is_grounded"] = self._finished.grounded
             columns["timings"] = self._finished.timings_ms
+            columns["unsupported"] = [[span.start, span.end] for span in self._finished.unsupported]
         return columns
 
     async def _beat(self) -> None:

@@ -11,7 +11,7 @@ from assistant.index.catalog import Passage
 Stored = dict[str, Any]
 
 
-def stored_source(source: Source, *, given: bool, cited: bool) -> Stored:
+def stored_source(source: Source, *, given: bool, cited: bool, nearest: bool = False) -> Stored:
     passage = source.passage
     return {
         "n": source.n,
@@ -32,6 +32,7 @@ def stored_source(source: Source, *, given: bool, cited: bool) -> Stored:
         "scores": dict(source.scores.__dict__),
         "given": given,
         "cited": cited,
+        "nearest": nearest,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from assistant.ask.events import Notice, Source
+from assistant.ask.events import Notice, Source, Span
 from assistant.records.feedback import Rated as Rated
 from assistant.records.tables import ConversationRow, FeedbackRow
 
@@ -46,6 +46,7 @@ class SourceView:
     source: Source | None  # None: the asker may not read it any more
     is_given: bool  # the answer was made from it
     is_cited: bool
+    is_nearest: bool = False  # shown where the answer is that there is none
     is_changed: bool = False  # the document was loaded with another content since
 
     @property
@@ -74,11 +75,16 @@ class MessageView:
     asked_at: datetime
     finished_at: datetime | None
     timings: Mapping[str, Any] = field(default_factory=dict)
+    unsupported: tuple[Span, ...] = ()  # sentences of the answer
     feedback: FeedbackView | None = None
 
     @property
     def cited(self) -> tuple[Source, ...]:
         return tuple(one.source for one in self.sources if one.is_cited and one.source is not None)
+
+    @property
+    def nearest(self) -> tuple[Source, ...]:
+        return tuple(one.source for one in self.sources if one.is_nearest and one.source is not None)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class AnswerColumns(TypedDict, total=False):
     is_grounded: bool
     sources: list[Any]
     notices: list[Any]
+    unsupported: list[Any]
     timings: dict[str, Any]
     versions: dict[str, Any]
 

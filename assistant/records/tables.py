@@ -219,6 +219,9 @@ class MessageRow(Base):
     is_grounded: Mapped[bool] = mapped_column(default=False)
     sources: Mapped[list[Any]] = mapped_column(JSON, default=list)
     notices: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    unsupported: Mapped[list[Any]] = mapped_column(
+        JSON, default=list, server_default="[]"
+    )  # [start, end] in the answer
     timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     versions: Mapped[dict[str, Any]] = mapped_column(default=dict)  # of the assistant, the embedding model, the index
     departments: Mapped[list[str]]  # of the asker at that time

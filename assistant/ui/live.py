@@ -72,6 +72,7 @@ class Live:
             text=self._text,
             sources=self._sources,
             cited=self._finished.cited if self._finished else (),
+            nearest=self._finished.nearest if self._finished else (),
             notices=tuple(self._notices),
         )
         return (

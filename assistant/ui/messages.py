@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from assistant.ask.events import Notice, Source, Step
+from assistant.ask.events import Notice, Source, Span, Step
 from assistant.conversations.views import MessageView, OpenConversation, SourceView
 from assistant.ui.markup import answer_html, list_html
 from assistant.ui.rating import rating_html
 from assistant.ui.render import answer_markdown, safe_inline, sources_markdown, step_markdown
 from assistant.ui.texts import failure_text, notice_text, texts
 
+_MARKER = re.compile(r"\s*\[\d+\]")
 EXPORTS = ("md", "docx", "json")
 
 
@@ -27,6 +29,8 @@ class Shown:
     text: str = ""
     sources: tuple[Source, ...] = ()  # that its markers may point to
     cited: tuple[Source, ...] = ()
+    nearest: tuple[Source, ...] = ()  # where the answer is that there is none
+    unsupported: tuple[Span, ...] = ()  # of the text
     others: tuple[SourceView, ...] = ()  # cited too, but withheld or changed since
     notices: tuple[Notice, ...] = ()
     problem: str = ""
@@ -65,6 +69,8 @@ def stored(message: MessageView, language: str) -> Shown:
         text=message.answer,
         sources=found,
         cited=message.cited,
+        nearest=message.nearest,
+        unsupported=message.unsupported,
         others=tuple(one for one in message.sources if one.is_cited and (one.is_withheld or one.is_changed)),
         notices=message.notices,
         problem=failure_text(message.status, message.error, message.id, language),
@@ -82,8 +88,10 @@ def message_html(shown: Shown, language: str, *, kept: MessageView | None = None
         f'<p class="progress" data-keep="progress">{escape(shown.progress)}</p>' if shown.progress else "",
         "".join(f'<p class="notice">{escape(notice_text(notice, language))}</p>' for notice in shown.notices),
         f'<div class="text">{answer_html(answer_markdown(shown.text, shown.sources))}</div>' if shown.text else "",
+        _unsupported(shown, t),
         f'<p class="note">{escape(t["withheld_note"])}</p>' if shown.is_withheld else "",
         _sources(shown, language),
+        _nearest(shown, language),
         _problem(shown, language),
         _tools(kept, language) if kept and kept.status in ("finished", "stopped") else "",
     ]
@@ -122,6 +130,20 @@ def _sources(shown: Shown, language: str) -> str:
         list_html(sources_markdown(shown.cited, language)) if shown.cited else f"<p><strong>{t['sources']}</strong></p>"
     )
     return f'<div class="sources">{lists}{_others(shown.others, t)}</div>'
+
+
+def _nearest(shown: Shown, language: str) -> str:
+    if not shown.nearest:
+        return ""
+    head = safe_inline(texts(language)["nearest"])
+    return f'<div class="sources">{list_html(sources_markdown(shown.nearest, language, head=head))}</div>'
+
+
+def _unsupported(shown: Shown, t: dict[str, str]) -> str:
+    """The sentences themselves: a reader who does not see the looks of an answer learns of them too."""
+    said = [shown.text[span.start : span.end].strip() for span in shown.unsupported]
+    quotes = "".join(f"<li>{escape(_MARKER.sub('', one))}</li>" for one in said if one)
+    return f'<div class="unsupported"><p>{escape(t["unsupported_note"])}</p><ul>{quotes}</ul></div>' if quotes else ""
 
 
 def _others(sources: Sequence[SourceView], t: dict[str, str]) -> str:

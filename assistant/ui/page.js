@@ -66,6 +66,7 @@ const assistantPage = (() => {
   function go(id, { push = true } = {}) {
     if (push) history.pushState(null, "", id ? `/?c=${encodeURIComponent(id)}` : "/");
     sticks = true;
+    find("#rated").hidden = true; // it was said of another conversation
     trigger("clear");
     trigger("select");
     showCurrent();
@@ -237,6 +238,7 @@ const assistantPage = (() => {
   function showRated() {
     const said = find("#rated [data-rated]");
     if (!said) return;
+    find("#rated").hidden = false;
     const message = find(`article[data-message="${CSS.escape(said.dataset.rated)}"]`);
     for (const button of message?.querySelectorAll("button[data-rating]") || []) {
       button.setAttribute("aria-pressed", String(button.dataset.rating === said.dataset.rating));

@@ -54,10 +54,10 @@ def _linked(text: str, links: Mapping[int, str]) -> str:
     return "".join(shown)
 
 
-def sources_markdown(sources: Sequence[Source], language: str) -> str:
+def sources_markdown(sources: Sequence[Source], language: str, *, head: str = "") -> str:
     """The list under the answer: title, page and date, whether it is out of force, file and class, and the passage."""
     t = texts(language)
-    lines = [f"**{t['sources']}**", ""]
+    lines = [f"**{head or t['sources']}**", ""]
     for source in sorted(sources, key=lambda source: source.n):
         lines.append(f"- [\\[{source.n}\\] {_place(source, language)}]({document_link(source)})  ")
         lines += [f"  ⚠ {_out_of_force(source, language)}  "] if out_of_force(source.standing, language) else []

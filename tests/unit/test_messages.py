@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
-from assistant.ask.events import Finished, Notice, Queued, Recorded, Sources, Step, Token
+from assistant.ask.events import Finished, Notice, Queued, Recorded, Sources, Span, Step, Token
 from assistant.conversations.views import (
     ConversationPage,
     ConversationView,
@@ -106,7 +107,8 @@ def test_hostile_text_draws_links_and_runs_nothing(text: str) -> None:
     for page in pages:
         for tag, attributes in Elements(page).found:
             assert tag not in {"img", "script", "iframe", "style", "object", "base", "meta"}, page
-            assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")], page
+            assert not [name for name in attributes if name.startswith("on") or name == "src"], page
+            assert re.fullmatch("|text-align:(left|right)", attributes.get("style") or ""), page
             if tag == "a" and "href" in attributes:
                 href = attributes["href"] or ""
                 assert href.startswith(("/documents/d1?chunk=", "/?c=", "/api/conversations/")), href
@@ -125,6 +127,20 @@ def test_a_withheld_source_is_told_by_its_number_alone(language: str) -> None:
     assert f"[2] {LANGUAGES[language]['withheld']}" in seen.text
     assert LANGUAGES[language]["withheld_note"] in seen.text
     assert "[1]" in seen.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_no_source_says_and_what_is_nearest(language: str) -> None:
+    answer = "28 дней [1]. Ещё три дня за стаж [1]."
+    start = answer.index("Ещё")
+    marked = shown(message(answer=answer, unsupported=(Span(start, len(answer)),)), language).text
+    assert LANGUAGES[language]["unsupported_note"] in marked
+    assert marked.count("Ещё три дня за стаж") == 2
+    near = SourceView(1, source(1, "28 дней."), is_given=False, is_cited=False, is_nearest=True)
+    seen = shown(message(answer="В документах нет ответа.", sources=(near,)), language)
+    assert LANGUAGES[language]["nearest"] in seen.text
+    assert LANGUAGES[language]["sources"] not in seen.text
+    assert "/documents/d1?chunk=d1-v-0#found" in {one["href"] for one in seen.with_("href")}
 
 
 def test_a_source_that_changed_since_says_so() -> None:
