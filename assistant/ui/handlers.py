@@ -96,7 +96,11 @@ class Handlers:
                 yield _SAME, _SAME, _SAME, texts(language)["still_busy"]
                 return
             yield "", _SAME, live.html(), texts(language)["answering"]
-            running = await assistant.begin(question, user, talk or NEW, key or None)
+            starting = asyncio.create_task(assistant.begin(question, user, talk or NEW, key or None))
+            while not (await asyncio.wait([starting], timeout=_BEAT_SECONDS))[0]:
+                live.beat()  # a busy database or a slow search: the page must not think that the server is gone
+                yield _SAME, _SAME, live.html(), _SAME
+            running = starting.result()
             async for shown in self._followed(running.follow(), live):
                 yield shown
             yield _SAME, await self._talk(user, live.talk, language), "", live.told()

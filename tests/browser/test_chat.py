@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -273,6 +275,40 @@ def test_the_language_is_switched_and_remembered(browser: Browser, site: Site) -
         assert page.locator("html").get_attribute("lang") == "en"
         page.goto(site.server.url)
         expect(page.locator("#send")).to_have_text("Ask")
+
+
+def test_a_database_that_cannot_be_written_is_told_and_what_was_typed_is_kept(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site.server) as (page, _):
+        other = sqlite3.connect(site.server.storage / "assistant.db", isolation_level=None)
+        try:
+            other.execute("BEGIN EXCLUSIVE")  # as a disk that is full: nothing can be written
+            ask(page, LEAVE)
+            problem = page.locator("#live .problem")
+            expect(problem).to_contain_text("Хранилище недоступно", timeout=75_000)
+        finally:
+            other.close()
+        number = re.search(r"Номер ошибки: (\w+)", problem.inner_text())
+        assert number is not None
+        site.server.wait_for(number[1])
+        expect(page.locator("#question textarea")).to_have_value(LEAVE)
+        assert "Traceback" not in page.inner_text("body")
+
+
+def test_chroma_that_is_killed_costs_no_answer(browser: Browser, site: Site) -> None:
+    """By its process id; the server starts it again, and meanwhile the search is by words and says so."""
+    chroma = [one for one in psutil.Process(site.server.process.pid).children(recursive=True) if _is_chroma(one)]
+    assert chroma
+    for one in chroma:
+        one.kill()
+    with signed_in(browser, site.server) as (page, _):
+        ask(page, VPN)
+        finished(page, 1)
+        assert page.locator(LINKS).count() > 0
+        assert "Traceback" not in page.inner_text("body")
+
+
+def _is_chroma(process: psutil.Process) -> bool:
+    return any("chroma" in part for part in process.cmdline())
 
 
 def test_a_model_that_fails_is_told_with_a_number_that_the_log_has(
