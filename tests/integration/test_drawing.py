@@ -16,7 +16,7 @@ from assistant.errors import DocumentError, FileChanged, NotFound
 from assistant.ingest import drawing
 from assistant.ingest.drawing import Drawing, NotDrawn
 from assistant.settings import Ingest
-from tests.unit.test_pdf_view import RULES, lines, made
+from tests.integration.test_pdf_view import RULES, lines, made
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image
 from assistant.errors import DocumentError
 from assistant.parts.readers import READERS, Part, ReadContext
 from assistant.settings import IngestLimits
-from tests.unit.test_ocr import LINES, picture
+from tests.integration.test_ocr import LINES, picture
 
 SHORT = LINES[:2]
 WORDS = {word for line in SHORT for word in line.split()}

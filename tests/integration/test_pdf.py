@@ -20,10 +20,10 @@ from assistant.parts.readers import READERS, Part, ReadContext
 from assistant.parts.readers.pdf_properties import _meant
 from assistant.settings import IngestLimits
 from tests.conftest import need
+from tests.integration.test_ocr import picture
 from tests.truth.documents import FONTS, Truth, digital, fonts_are_here, mixed, one_column, rotated, turned
 from tests.truth.measure import plain, words_of
 from tests.truth.sentences import Writer
-from tests.unit.test_ocr import picture
 
 LINES = [f"Line {number} of the manual says what the operator of the pump has to do." for number in range(1, 9)]
 
