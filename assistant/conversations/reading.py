@@ -19,6 +19,7 @@ from assistant.parts.llms import EXTRACTIVE
 from assistant.records.conversations import ANSWERING, BROKEN_OFF
 from assistant.records.tables import FeedbackRow, MessageRow
 
+_WORDS_OF_DOCUMENTS = frozenset({"read_as"})  # what a mistyped word was meant to be, by the passages of that time
 SILENT = timedelta(seconds=20)  # a running answer gives a sign of life every five
 
 
@@ -87,6 +88,7 @@ def _message(
     from_withheld = is_tainted or any(one.is_given and one.is_withheld for one in sources)
     answer = _answer(row, withheld, has_placeholders) if from_withheld else row.answer
     is_typed = row.searched.strip() == row.question.strip()
+    is_any_hidden = from_withheld or bool(withheld)
     status, error = _status(row)
     given = feedback.get(row.id)
     return MessageView(
@@ -94,7 +96,7 @@ def _message(
         position=row.position,
         key=row.key,
         question=row.question,
-        searched=row.searched if is_typed or not (from_withheld or withheld) else "",
+        searched=row.searched if is_typed or not is_any_hidden else "",
         language=row.language,
         answer=answer,
         status=status,
@@ -102,7 +104,11 @@ def _message(
         model=row.model,
         is_grounded=row.is_grounded,
         sources=sources,
-        notices=tuple(Notice(one["kind"], one["detail"]) for one in row.notices),
+        notices=tuple(
+            Notice(one["kind"], one["detail"])
+            for one in row.notices
+            if not (is_any_hidden and one["kind"] in _WORDS_OF_DOCUMENTS)
+        ),
         is_withheld=bool(withheld) or answer != row.answer,
         asked_at=row.asked_at,
         finished_at=row.finished_at,

@@ -201,7 +201,7 @@ class ConversationService:
         today = self._today(principal, rows)
         found = set()
         for conversation, messages in groupby(rows, key=lambda row: row.conversation_id):
-            read: Sequence[MessageView] = read_messages(list(messages), today)
+            read: Sequence[MessageView] = read_messages(list(messages), today, has_placeholders=False)
             if any(folded(search) in folded(one.answer) for one in read):
                 found.add(conversation)
         return found

@@ -26,7 +26,8 @@ from assistant.errors import NotFound
 from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
-from assistant.records.tables import UserRow
+from assistant.records.tables import MessageRow, UserRow
+from assistant.records.texts import folded
 from tests.integration import company
 from tests.integration.talking import PRICES, only, quick_site, talk
 from tests.integration.web_site import Web, problem
@@ -256,6 +257,27 @@ def test_access_that_is_withdrawn_is_withdrawn_from_old_answers(
         assert SECRET not in f"{turn.answer} {turn.searched}"
     with web.client("sales") as client:
         check_http(client, conversation)
+
+
+def test_what_is_kept_beside_an_answer_is_withdrawn_too(web: Web) -> None:
+    """A notice may tell a word of the documents, and the words of the placeholder are none of the answer's."""
+    conversation, message, _ = asyncio.run(talk(web.assistant, PRICES, web.assistant.users.find("sales")))
+    database = Database(web.assistant.settings.database_url)
+    with database.transaction() as session:
+        row = session.get_one(MessageRow, message)
+        row.notices = [{"kind": "read_as", "detail": "цены"}, {"kind": "answer_cut", "detail": ""}]
+        row.answer += " Доступа нет."
+        row.folded_answer = folded(row.answer)
+    database.close()
+    conversations, sales = web.assistant.conversations, web.assistant.users.find("sales")
+    assert [one.kind for one in only(web.assistant, sales, conversation).notices] == ["read_as", "answer_cut"]
+    assert conversations.list(sales, search="доступа").conversations
+    left(web)
+    sales = web.assistant.users.find("sales")
+    kept = only(web.assistant, sales, conversation)
+    assert RU in kept.answer
+    assert [one.kind for one in kept.notices] == ["answer_cut"]
+    assert conversations.list(sales, search="доступа").conversations == ()
 
 
 def check_masked(message: MessageView) -> None:
