@@ -141,9 +141,13 @@ class Assistant:
     ) -> RunningAnswer:
         """The same in a conversation, for a page: the answer goes on when nobody follows it, and `running` stops it.
 
-        A second call with the same key gives the same answer. Raises what refuses the question.
+        A second call with the same conversation and key gives the same answer. Raises what refuses the question.
         """
-        return await self.running.start(principal.id, key, lambda: self.ask(question, principal, conversation, key))
+
+        def asked() -> AsyncGenerator[Event, None]:
+            return self.ask(question, principal, conversation, key)
+
+        return await self.running.start(principal.id, conversation, key, asked)
 
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"

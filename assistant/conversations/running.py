@@ -12,14 +12,15 @@ from assistant.errors import NotFound
 _KEPT_SECONDS = 60.0  # after its end: the second of two clicks may come when a short answer is there already
 
 Ask = Callable[[], AsyncGenerator[Event, None]]
+Sent = tuple[str, str, str | None]  # by whom, to which conversation, with which key
 
 
 class RunningAnswer:
     """One answer with all its events so far."""
 
-    def __init__(self, owner: str, key: str | None, ask: Ask, forget: Callable[[RunningAnswer], None]) -> None:
-        self.owner = owner
-        self.key = key
+    def __init__(self, sent: Sent, ask: Ask, forget: Callable[[RunningAnswer], None]) -> None:
+        self.owner = sent[0]
+        self.sent = sent
         self.conversation = ""  # both known when `begun` returns
         self.message = ""
         self._events: list[Event] = []
@@ -85,11 +86,15 @@ class Running:
     def __init__(self) -> None:
         self._answers: list[RunningAnswer] = []
 
-    async def start(self, owner: str, key: str | None, ask: Ask) -> RunningAnswer:
-        """Begin an answer, or find the one that the same owner began with the same key. Raises what refuses the question."""
-        answer = next((one for one in self._answers if key and (one.owner, one.key) == (owner, key)), None)
+    async def start(self, owner: str, place: str, key: str | None, ask: Ask) -> RunningAnswer:
+        """Begin an answer, or find the one that the same owner began in the same place with the same key.
+
+        `place` is a conversation, or that it is to be a new one. Raises what refuses the question.
+        """
+        sent = (owner, place, key)
+        answer = next((one for one in self._answers if key and one.sent == sent), None)
         if answer is None:
-            answer = RunningAnswer(owner, key, ask, self._answers.remove)
+            answer = RunningAnswer(sent, ask, self._answers.remove)
             self._answers.append(answer)
         await answer.begun()
         return answer

@@ -56,7 +56,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 def test_it_goes_on_when_nobody_follows() -> None:
     async def test() -> None:
         running, asked = Running(), Asked()
-        answer = await running.start("anna", "k", asked)
+        answer = await running.start("anna", "new", "k", asked)
         first = asyncio.create_task(heard(answer))
         await asyncio.sleep(0)
         first.cancel()  # the page is closed
@@ -72,7 +72,7 @@ def test_it_goes_on_when_nobody_follows() -> None:
 def test_all_who_follow_hear_everything() -> None:
     async def test() -> None:
         running, asked = Running(), Asked()
-        answer = await running.start("anna", "k", asked)
+        answer = await running.start("anna", "new", "k", asked)
         early = [asyncio.create_task(heard(answer)) for _ in range(3)]
         await asyncio.sleep(0)
         asked.go.set()
@@ -84,13 +84,16 @@ def test_all_who_follow_hear_everything() -> None:
 def test_two_clicks_are_one_question_and_of_two_people_two() -> None:
     async def test() -> None:
         running, asked = Running(), Asked()
-        one, two = await asyncio.gather(running.start("anna", "k", asked), running.start("anna", "k", asked))
+        one, two = await asyncio.gather(
+            running.start("anna", "new", "k", asked), running.start("anna", "new", "k", asked)
+        )
         assert one is two
         assert asked.times == 1
-        assert (await running.start("boris", "k", Asked("other"))) is not one
+        assert (await running.start("boris", "new", "k", Asked("other"))) is not one
+        assert (await running.start("anna", "c2", "k", Asked("other"))) is not one  # the page went on to another one
         asked.go.set()
         await heard(one)
-        assert (await running.start("anna", "k", asked)) is one  # also just after its end
+        assert (await running.start("anna", "new", "k", asked)) is one  # also just after its end
 
     run(test)
 
@@ -101,10 +104,10 @@ def test_it_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         running, asked = Running(), Asked()
         asked.go.set()
-        answer = await running.start("anna", "k", asked)
+        answer = await running.start("anna", "new", "k", asked)
         await heard(answer)
         await asyncio.sleep(0.01)
-        assert (await running.start("anna", "k", asked)) is not answer
+        assert (await running.start("anna", "new", "k", asked)) is not answer
 
     run(test)
 
@@ -112,7 +115,7 @@ def test_it_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_its_owner_can_stop_or_find_it() -> None:
     async def test() -> None:
         running, asked = Running(), Asked()
-        answer = await running.start("anna", None, asked)
+        answer = await running.start("anna", "new", None, asked)
         with pytest.raises(NotFound):
             await running.stop("boris", "m")
         assert running.of("boris", "c") is None
@@ -130,7 +133,7 @@ def test_what_is_refused_is_raised_and_may_be_sent_again() -> None:
         running, refused = Running(), Asked("", InvalidQuestion("it is empty"))
         for _ in range(2):
             with pytest.raises(InvalidQuestion):
-                await running.start("anna", "k", refused)
+                await running.start("anna", "new", "k", refused)
             await asyncio.sleep(0.01)
         assert refused.times == 2
 
@@ -140,7 +143,7 @@ def test_what_is_refused_is_raised_and_may_be_sent_again() -> None:
 def test_what_breaks_off_is_raised_to_all_who_follow() -> None:
     async def test() -> None:
         running, asked = Running(), Asked("m", InvalidQuestion("too long for the model"))
-        answer = await running.start("anna", "k", asked)
+        answer = await running.start("anna", "new", "k", asked)
         asked.go.set()
         found: list[str] = []
         with pytest.raises(InvalidQuestion):
