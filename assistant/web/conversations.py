@@ -38,7 +38,7 @@ def list_conversations(
     user: UserDep,
     search: Annotated[str, Query(max_length=200, description="In titles, questions and answers.")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> dict[str, Any]:
     """Your conversations, the one that was used last first."""
     page = assistant.conversations.list(user, search=search, limit=limit, offset=offset)

@@ -108,6 +108,7 @@ def test_the_same_key_is_refused(client: httpx.Client) -> None:
         ("POST", "/api/feedback", {"message": "x", "rating": -1, "comment": "x" * 2001}),
         ("POST", "/api/ask", {"question": PRICES, "conversation": "new", "key": ""}),
         ("GET", "/api/conversations?limit=0", None),
+        ("GET", f"/api/conversations?offset={10**30}", None),
         ("GET", "/api/conversations/x/export?format=pdf", None),
     ],
 )
