@@ -33,7 +33,7 @@ log = structlog.get_logger("assistant.ui")
 _SEND_EVERY_SECONDS = 0.08
 _BEAT_SECONDS = 4.0
 _LOOK_SECONDS = 2.0
-_WITHOUT_NUMBER = (InvalidQuestion, NotFound, Busy)  # they say all there is to know
+_WITHOUT_NUMBER = (InvalidQuestion, Busy)  # they say all there is to know
 
 Shown = tuple[Any, Any, Any, Any]  # what was typed, the conversation, the answer that is being made, what is told
 _SAME = gr.skip()
@@ -78,12 +78,12 @@ class Handlers:
                     yield shown
                 told = live.told()
             except AssistantError as error:  # kept with the message too
-                told = _said(error, language, error_id(pending.id))
+                told = sentence_of(error, language, error_id(pending.id))
             yield _SAME, await self._talk(user, talk, language), "", told
         except NotFound:
             yield _SAME, problem_html(texts(language)["talk_gone"]), "", ""
         except Exception as error:  # noqa: BLE001 - the page's last door: an id for the person, the traceback for the log
-            yield _SAME, _SAME, problem_html(_said(error, language, secrets.token_hex(4))), ""
+            yield _SAME, _SAME, problem_html(sentence_of(error, language, secrets.token_hex(4))), ""
 
     async def ask(self, question: str, talk: str, key: str, request: gr.Request) -> AsyncIterator[Shown]:
         """Ask in the conversation of the page's address, or in a new one, and follow the answer."""
@@ -133,12 +133,14 @@ class Handlers:
     async def _looked_for(self, user: Principal, message: MessageView, talk: str, live: Live) -> AsyncIterator[Shown]:
         """One that no page asked for here, or whose server was stopped: what is kept of it, until it ends or is given up."""
         live.take(Recorded(talk, message.id))
-        pending: MessageView | None = message
-        while pending is not None and pending.id == message.id:
-            live.show(pending.answer)
+        found: MessageView | None = message
+        while found is not None and found.status == "answering":
+            live.show(found.answer)
             yield _SAME, _SAME, live.html(), _SAME
             await asyncio.sleep(_LOOK_SECONDS)
-            pending = await self._pending(user, talk)
+            opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
+            found = next((one for one in opened.messages if one.id == message.id), None)
+        live.end(found)
 
     async def _pending(self, user: Principal, talk: str) -> MessageView | None:
         """The message of the conversation that is being answered."""
@@ -151,8 +153,8 @@ class Handlers:
         language = reader_language(request)
         limit = self._assistant.settings.retrieval.max_question_chars
         if not live.message:
-            return question, _SAME, problem_html(_said(error, language, secrets.token_hex(4), limit=limit)), ""
-        said = _said(error, language, error_id(live.message), limit=limit)
+            return question, _SAME, problem_html(sentence_of(error, language, secrets.token_hex(4), limit=limit)), ""
+        said = sentence_of(error, language, error_id(live.message), limit=limit)
         user = await self._user(request)
         with contextlib.suppress(AssistantError):  # the database may be what is down
             return _SAME, await self._talk(user, live.talk, language), "", said
@@ -185,13 +187,15 @@ async def _with_beats(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Eve
                 return
 
 
-def _said(error: Exception, language: str, number: str, *, limit: int = 0) -> str:
+def sentence_of(error: Exception, language: str, number: str, *, limit: int = 0) -> str:
     """One sentence in the person's language, with the number that the log has it under."""
     if isinstance(error, AccessDenied):
         return texts(language)["sign_in_again"]
+    if isinstance(error, NotFound):  # a conversation, or a message of one, that another tab deleted
+        return texts(language)["talk_gone"]
     if not isinstance(error, AssistantError):
         log.error("unexpected error", error_id=number, exc_info=error)
         return texts(language)["unexpected"].format(error_id=number)
-    log.warning("question failed", error_id=number, kind=type(error).__name__, reason=str(error))
+    log.warning("page failed", error_id=number, kind=type(error).__name__, reason=str(error))
     sentence = error_text(error, language, limit=limit)
     return sentence if isinstance(error, _WITHOUT_NUMBER) else numbered(sentence, number, language)

@@ -6,8 +6,9 @@ import re
 from html import escape
 
 from assistant.ask.events import Event, Finished, Notice, Queued, Recorded, Source, Sources, Step, Token
+from assistant.conversations.views import MessageView
 from assistant.ui.messages import Shown, message_html
-from assistant.ui.texts import queued_text, texts
+from assistant.ui.texts import failure_text, queued_text, texts
 
 _MARKERS = re.compile(r"\s*\[\d+\]")
 _TOLD = 1500  # characters
@@ -29,6 +30,7 @@ class Live:
         self._notices: list[Notice] = []
         self._finished: Finished | None = None
         self._beats = 0
+        self._end: str | None = None  # known of one whose events were not at hand
 
     def take(self, event: Event) -> None:
         match event:
@@ -52,16 +54,27 @@ class Live:
         self._text = text
         self.beat()
 
+    def end(self, message: MessageView | None) -> None:
+        """How one that was looked for has ended; None: it was refused after all, and is not kept."""
+        if message is None:
+            self._end = ""
+        elif message.status == "finished":
+            self._end = self._ready(message.answer)
+        else:
+            self._end = escape(failure_text(message.status, message.error, message.id, self._language))
+
     def beat(self) -> None:
         """Nothing has come for a while, but the connection stands: the page sees that."""
         self._beats += 1
 
     def told(self) -> str:
         """For who cannot see it: the whole answer at once, not each of its pieces; HTML, as all that is shown."""
-        t = texts(self._language)
-        if self._finished is None:
-            return t["stopped"]
-        return escape(f"{t['answer_ready']} {_MARKERS.sub('', self._finished.answer)[:_TOLD]}")
+        if self._end is not None:
+            return self._end
+        return self._ready(self._finished.answer) if self._finished else escape(texts(self._language)["stopped"])
+
+    def _ready(self, answer: str) -> str:
+        return escape(f"{texts(self._language)['answer_ready']} {_MARKERS.sub('', answer)[:_TOLD]}")
 
     def html(self) -> str:
         shown = Shown(

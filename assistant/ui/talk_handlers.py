@@ -11,17 +11,16 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-import structlog
 
 from assistant.access.principal import Principal
 from assistant.assistant import Assistant
 from assistant.conversations.views import ConversationView
 from assistant.errors import AssistantError
+from assistant.ui.handlers import sentence_of
 from assistant.ui.messages import problem_html
 from assistant.ui.sidebar import SHOWN, talks_html, undo_html
-from assistant.ui.texts import error_text, numbered, reader_language, texts
+from assistant.ui.texts import reader_language, texts
 
-log = structlog.get_logger("assistant.ui")
 _MOST_SHOWN = 1000
 
 
@@ -74,7 +73,7 @@ class TalkHandlers:
                     user, message, rating, reason=_text(event, "reason"), comment=_text(event, "comment")
                 )
         except AssistantError as error:
-            return f'<span role="alert">{escape(_said(error, language))}</span>'
+            return f'<span role="alert">{escape(sentence_of(error, language, secrets.token_hex(4)))}</span>'
         said = t["rated" if rating else "rating_gone"]
         mark = secrets.token_hex(4)  # the same twice is news twice
         return (
@@ -91,7 +90,7 @@ class TalkHandlers:
             work(user)
             page = self._assistant.conversations.list(user, search=search, limit=shown)
         except AssistantError as error:
-            return problem_html(_said(error, language))
+            return problem_html(sentence_of(error, language, secrets.token_hex(4)))
         return talks_html(page, language, search=search, shown=shown)
 
 
@@ -108,9 +107,3 @@ def _number(event: gr.EventData, name: str) -> int:
 def _value(event: gr.EventData, name: str) -> Any:  # noqa: ANN401 - whatever the browser sent
     data = event._data  # noqa: SLF001 - by its attributes a missing value is an error
     return data.get(name) if isinstance(data, dict) else None
-
-
-def _said(error: AssistantError, language: str) -> str:
-    number = secrets.token_hex(4)
-    log.warning("conversations failed", error_id=number, kind=type(error).__name__, reason=str(error))
-    return numbered(error_text(error, language), number, language)

@@ -18,6 +18,8 @@ from assistant.conversations.views import (
     OpenConversation,
     SourceView,
 )
+from assistant.errors import AccessDenied, NotFound
+from assistant.ui.handlers import sentence_of
 from assistant.ui.live import Live
 from assistant.ui.messages import message_html, stored, talk_html
 from assistant.ui.sidebar import talks_html, undo_html
@@ -203,3 +205,26 @@ def test_an_answer_is_followed_from_its_place_in_the_line_to_its_end() -> None:
     assert live.told() == LANGUAGES["ru"]["stopped"]
     live.take(Finished("28 дней [1].", (found,), "m", grounded=True))
     assert live.told() == "Ответ готов. 28 дней."
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (message(), "Ответ готов. 28 дней."),
+        (message(status="stopped"), LANGUAGES["ru"]["stopped"]),
+        (message(status="failed", error="BrokenOff"), "Сервер остановился, не закончив ответ. Номер ошибки: abcdef01."),
+        (None, ""),
+    ],
+)
+def test_of_an_answer_made_elsewhere_its_own_end_is_told(kept: MessageView | None, told: str) -> None:
+    live = Live("Сколько дней?", "ru")
+    live.show("28")
+    live.end(kept)
+    assert live.told() == told
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_what_is_gone_is_a_conversation_and_no_document(language: str) -> None:
+    """It was deleted in another tab, and then asked in, renamed or rated in this one."""
+    assert sentence_of(NotFound("there is no such conversation"), language, "1") == LANGUAGES[language]["talk_gone"]
+    assert sentence_of(AccessDenied("sign in first"), language, "1") == LANGUAGES[language]["sign_in_again"]
