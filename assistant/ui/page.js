@@ -7,7 +7,7 @@ const assistantPage = (() => {
   const find = (selector) => document.querySelector(selector);
   const talk = () => new URLSearchParams(location.search).get("c") || "";
   let trigger = null; // of the bridge to the server, once the page stands
-  let sent = null; // {text, key} of the question that is being sent: pressed twice, it is the same
+  let sent = null; // {text, key, draft} of the question that is being sent: pressed twice, it is the same
   let heardAt = Date.now();
   let sticks = true; // the answer is followed to its end as it grows
 
@@ -27,7 +27,7 @@ const assistantPage = (() => {
   }
 
   function asked(question) {
-    if (!sent || sent.text !== question) sent = { text: question, key: key() };
+    if (!sent || sent.text !== question) sent = { text: question, key: key(), draft: draftKey() };
     heardAt = Date.now();
     sticks = true;
     if (question.trim()) document.body.classList.add("answering");
@@ -36,6 +36,7 @@ const assistantPage = (() => {
   }
 
   function answered() {
+    if (!field()?.value) forgetSent(); // otherwise it was refused and has come back
     sent = null;
     showState();
     list();
@@ -59,6 +60,10 @@ const assistantPage = (() => {
     const text = field()?.value || "";
     if (text) sessionStorage.setItem(draftKey(), text);
     else sessionStorage.removeItem(draftKey());
+  }
+
+  function forgetSent() {
+    if (sent && sessionStorage.getItem(sent.draft) === sent.text) sessionStorage.removeItem(sent.draft); // the server has it
   }
 
   // --- conversations
@@ -229,6 +234,7 @@ const assistantPage = (() => {
     const isOurs = live && (live.dataset.talk === talk() || (sent && live.dataset.key === sent.key));
     find("#live")?.toggleAttribute("hidden", Boolean(live && !isOurs));
     document.body.classList.toggle("answering", Boolean(isOurs));
+    if (live?.dataset.talk && live.dataset.key === sent?.key) forgetSent();
     if (isOurs && live.dataset.talk && !talk()) {
       history.replaceState(null, "", `/?c=${live.dataset.talk}`);
       list();
@@ -328,6 +334,7 @@ const assistantPage = (() => {
     else if (document.body.classList.contains("menu-open") && !event.target.closest("#sidebar")) closeMenu();
   });
   document.addEventListener("submit", (event) => {
+    if (event.target.matches("#header form")) sessionStorage.clear(); // the next person at this computer sees no drafts
     if (!event.target.matches("form.why")) return;
     event.preventDefault();
     rate(event.target.closest("article"));

@@ -177,6 +177,30 @@ def test_what_is_typed_outlives_a_reload(browser: Browser, site: Site) -> None:
         expect(page.locator("#chat")).to_contain_text("Такого разговора нет")
 
 
+def test_what_was_sent_and_what_another_person_typed_does_not_come_back(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site.server) as (page, _):
+        question = page.locator("#question textarea")
+
+        def is_empty() -> None:
+            """The list comes after the draft."""
+            expect(page.locator("#talks li").first).to_be_visible()
+            expect(question).to_have_value("")
+
+        question.press_sequentially(LEAVE)
+        question.press("Enter")
+        finished(page, 1)
+        page.reload()
+        is_empty()
+        page.goto(site.server.url)
+        is_empty()
+        question.press_sequentially("Личное")
+        page.locator("#header form button").click()
+        page.fill("#name", "admin")
+        page.fill("#password", site.server.password)
+        page.click("form button")
+        is_empty()
+
+
 def test_with_the_keyboard_alone(browser: Browser, site: Site, ollama: ScriptedOllama) -> None:
     with signed_in(browser, site.server) as (page, _):
         expect(page.locator("#question textarea")).to_be_focused()
