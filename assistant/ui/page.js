@@ -251,8 +251,18 @@ const assistantPage = (() => {
     }
   }
 
-  // Gradio puts every attribute as the server sent it: what is open stays open.
+  // Gradio puts every attribute as the server sent it: what a person opened stays open. The click tells of it: the event
+  // "toggle" comes after the observer, which would open again what is being closed.
   const open = new Set();
+  function noteFold(summary) {
+    const part = summary?.parentElement;
+    if (part?.dataset.keep) open[part.open ? "delete" : "add"](part.dataset.keep);
+  }
+  const files = () => find("#chat details.export[open]");
+  function closeFiles() {
+    open.delete(files().dataset.keep);
+    files().open = false;
+  }
   function keepOpen() {
     for (const part of document.querySelectorAll("#chat details[data-keep]")) {
       if (open.has(part.dataset.keep) && !part.open) part.open = true;
@@ -329,6 +339,9 @@ const assistantPage = (() => {
   // --- keys, clicks, the way back
 
   document.addEventListener("click", (event) => {
+    const summary = event.target.closest?.("summary");
+    noteFold(summary);
+    if (files() && summary?.parentElement !== files()) closeFiles();
     const pressed = event.target.closest?.("[data-do]");
     if (pressed) doing[pressed.dataset.do](pressed, event);
     else if (document.body.classList.contains("menu-open") && !event.target.closest("#sidebar")) closeMenu();
@@ -344,6 +357,10 @@ const assistantPage = (() => {
     if (event.key !== "Escape") return;
     const form = event.target.closest?.("form.why");
     if (form) closeForm(form);
+    else if (files()) {
+      files().querySelector("summary").focus();
+      closeFiles();
+    }
     else if (document.body.classList.contains("menu-open")) {
       closeMenu();
       menu().focus();
@@ -359,14 +376,6 @@ const assistantPage = (() => {
       list();
     }, 250);
   });
-  document.addEventListener(
-    "toggle",
-    (event) => {
-      const part = event.target;
-      if (part.dataset?.keep) open[part.open ? "add" : "delete"](part.dataset.keep);
-    },
-    true,
-  );
   addEventListener("popstate", () => go(talk(), { push: false }));
 
   return { talk, asked, answered, opened, connect };

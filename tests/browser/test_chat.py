@@ -261,6 +261,33 @@ def test_on_a_screen_of_360_pixels(browser: Browser, site: Site, ollama: Scripte
         expect(menu).to_be_focused()
 
 
+def test_what_was_unfolded_can_be_folded_again(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site.server) as (page, _):
+        ask(page, VPN)
+        finished(page, 1)
+        step = page.locator("details.step")
+        for is_open in (True, False, True):
+            step.locator("summary").first.click()
+            page.wait_for_timeout(200)  # what Gradio and the observer do afterwards
+            assert step.evaluate("part => part.open") is is_open
+        step.locator("summary").first.press("Enter")
+        page.wait_for_timeout(200)
+        assert not step.evaluate("part => part.open"), "the keyboard closes it too"
+        files, opener = page.locator(".export div"), page.locator(".export summary")
+        opener.click()
+        expect(files).to_be_visible()
+        page.locator("#history .text").first.click()
+        expect(files).to_be_hidden()
+        opener.click()
+        page.keyboard.press("Escape")
+        expect(files).to_be_hidden()
+        expect(opener).to_be_focused()
+        opener.click()
+        with page.expect_download():
+            page.locator(".export a").first.click()
+        expect(files).to_be_hidden()
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing_serious(browser: Browser, site: Site, ollama: ScriptedOllama, *, dark: bool) -> None:
     found: dict[str, list[str]] = {}
