@@ -115,10 +115,11 @@ def _file(source: Source, t: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A passage inside an HTML element, where Markdown is not read: every sign that could mean something is an entity."""
+    """A passage, line by line, inside an HTML element, where Markdown is not read: every sign that could mean something
+    is an entity."""
     shown = text if len(text) <= _SHOWN_OF_PASSAGE else text[:_SHOWN_OF_PASSAGE] + " …"
-    plain = re.sub(r"[*#|`]+|-{3,}", " ", shown)
-    return re.sub(r"[^\w ]|_", lambda sign: f"&#{ord(sign[0])};", " ".join(plain.split()))
+    plain = (" ".join(line.split()) for line in re.sub(r"[*#|`]+|-{3,}", " ", shown).splitlines())
+    return "<br>".join(re.sub(r"[^\w ]|_", lambda sign: f"&#{ord(sign[0])};", line) for line in plain if line)
 
 
 def _score(score: float | None) -> str:

@@ -270,7 +270,8 @@ def test_the_list_of_sources_names_title_page_file_and_class() -> None:
 def test_the_passage_stands_below_its_source_as_plain_text() -> None:
     found = numbered(2, "## Порядок\n\n| Срок | 14 дней |\n|---|---|\n\n*Заявление* a_b <b>подают</b> & ждут.")
     elements = Elements(MarkdownIt("commonmark", {"html": True}).render(sources_markdown([found], "ru")))
-    assert "ВыдержкаПорядок Срок 14 дней Заявление a_b <b>подают</b> & ждут." in elements.text
+    assert "ВыдержкаПорядокСрок 14 днейЗаявление a_b <b>подают</b> & ждут." in elements.text
+    assert [tag for tag, _ in elements.found].count("br") >= 2, "a line of the document stays a line"
     assert {"details", "summary"} <= {tag for tag, _ in elements.found}
     assert len(Elements(sources_markdown([numbered(1, "слово " * 2000)], "ru")).text) < 2000
 
