@@ -12,6 +12,8 @@ from assistant.errors import NotFound
 from assistant.review.service import Answer, AnswerPage, Unanswered
 from assistant.ui.admin_texts import moment_text
 from assistant.ui.header import links_of
+from assistant.ui.markup import answer_html
+from assistant.ui.render import answer_markdown
 from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import reader_language, texts
 from assistant.web.pages import render
@@ -148,8 +150,15 @@ def _page(
         folder=assistant.settings.storage.path / "golden",
         at=lambda moment: moment_text(moment, language),
         documents=_documents,
+        answer=_answer_html,
     )
     return HTMLResponse(html, headers=_PRIVATE)
+
+
+def _answer_html(answer: Answer) -> str:
+    """As the chat shows it to who asked."""
+    found = [one.source for one in answer.message.sources if one.source is not None]
+    return answer_html(answer_markdown(answer.message.answer, found))
 
 
 def _documents(answer: Answer) -> list[tuple[str, str, bool]]:

@@ -159,6 +159,14 @@ def test_what_people_write_is_text(reviewed: Reviewed) -> None:
     assert "&lt;b&gt;!&lt;/b&gt;" in raw
 
 
+def test_an_answer_looks_as_in_the_chat(reviewed: Reviewed) -> None:
+    with reviewed.client("sales_engineer") as client:
+        raw = client.get("/admin/answers").text
+    said = raw.split('class="said"')[1].split("</details>")[0]
+    assert "<p>" in said
+    assert 'href="/documents/' in said, "its numbers lead to the sources"
+
+
 def test_unanswered_questions_are_grouped(reviewed: Reviewed) -> None:
     page = shown(reviewed, "engineer", "/admin/unanswered?days=7")
     assert "Questions: 3, topics: 2." in page
@@ -246,7 +254,7 @@ def test_the_api_gives_what_the_page_shows(reviewed: Reviewed) -> None:
     page = shown(reviewed, "engineer", "/admin/statistics?days=7")
     assert page.count("<svg") == 6
     assert page.count('role="img"') == 6
-    for said in ("40%", "of 5 questions", "50%", "of 2 ratings", "sales"):
+    for said in ("40%", "questions: 5", "50%", "ratings: 2", "sales"):
         assert said in page
     assert "<script" not in page
 
