@@ -46,7 +46,7 @@ def list_conversations(
         return
     for one in page.conversations:
         print(f"{one.id}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}  {one.title}")
-    note(f"{len(page.conversations)} conversations{', and there are more' if page.has_more else ''}")
+    note(f"conversations: {len(page.conversations)}{', and there are more' if page.has_more else ''}")
 
 
 @conversations.command("show")

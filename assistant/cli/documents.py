@@ -124,7 +124,7 @@ def list_documents(
         source = [row["source"] or row["pipeline"]] if several else []
         table.add_row(row["id"], *source, row["path"], access, pages, str(row["chunks"]), state)
     Console(width=None if sys.stdout.isatty() else 240).print(table)
-    note(f"{len(found)} documents")
+    note(f"documents: {len(found)}")
 
 
 @documents.command("show")

@@ -35,7 +35,7 @@ def export(
         sign = "+" if row["rating"] > 0 else "-"
         said = ": ".join(part for part in (row["reason"], row["comment"]) if part)
         print(f"{sign} {row['message']}  {row['user']}  {row['question']}{f'  ({said})' if said else ''}")
-    note(f"{len(found)} answers were rated")
+    note(f"rated answers: {len(found)}")
 
 
 @feedback.command("golden")

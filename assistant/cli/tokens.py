@@ -57,7 +57,7 @@ def list_tokens(context: typer.Context, user: str, as_json: Json = False) -> Non
     for one in found:
         end = "over since" if one.is_over else "until"
         print(f"{one.id}  {one.name}: {end} {one.expires_at:%Y-%m-%d}; last used {_day(one.used_at)}")
-    note(f"{len(found)} tokens")
+    note(f"tokens: {len(found)}")
 
 
 @tokens.command("revoke")

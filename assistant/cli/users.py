@@ -69,7 +69,7 @@ def list_users(
     for who in found:
         departments = ", ".join(sorted(who.departments)) or "-"
         print(f"{who.name}: departments {departments}; level {who.level}; roles {', '.join(sorted(who.roles))}")
-    note(f"{len(found)} users")
+    note(f"users: {len(found)}")
 
 
 @users.command("remove")

@@ -17,7 +17,7 @@ CHAT_RU = {
     "rename_talk": "Переименовать «{title}»",
     "new_title": "Новое название",
     "delete_talk": "Удалить «{title}»",
-    "deleted_talk": "«{title}» удалён.",
+    "deleted_talk": "Разговор «{title}» удалён.",
     "undo": "Вернуть",
     "talk_gone": "Такого разговора нет: его удалили, или он не ваш.",
     "export": "Сохранить разговор",
