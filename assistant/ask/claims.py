@@ -11,10 +11,10 @@ from assistant.ask.extractive import sentences
 from assistant.ask.polarity import numbers, worded
 from assistant.ask.prompt import NO_ANSWER
 
-_MARKER = re.compile(r"\[(\d+)\]")
-_LEADING_MARKERS = re.compile(r"(?:\s*\[\d+\])+[\s.,;]*")
+_MARKER = re.compile(r"\[(\d{1,6})\]")
+_LEADING_MARKERS = re.compile(r"(?:\s*\[\d{1,6}\])+[\s.,;]*")
 _ITEM = re.compile(r"\s*(?:(?:[-*•–>]|\d{1,2}[.)])\s+)?")
-_NO_STATEMENT = re.compile(r"^\s*(?:#|\|?[\s:|-]+\|?\s*$)|^\W*\*\*[^*]+\*\*\W*$")
+_NO_STATEMENT = re.compile(r"\s*#|[\s:|-]+$|^\W*\*\*[^*]+\*\*\W*$")
 _ABSENT = re.compile(
     r"\bне (?:наш|найд|указ|содерж|упом|сказан|описан)\w*|\bнет (?:информации|данных|сведений|ответа|упоминан\w+)"
     r"|\b(?:not|n['’]t) (?:find|found|mention\w*|specif\w+|stated?|described?|say|contain|include)\b|\bno information\b",

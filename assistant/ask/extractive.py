@@ -12,7 +12,7 @@ from assistant.index.words import words
 from assistant.parts.markdown import SEPARATOR
 
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
-_TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_TABLE_RULE = re.compile(r"[\s:|-]+$")
 _MAX_UNIT_CHARS = 900
 _MAX_LIST_ITEMS = 14
 _NUMBERED = re.compile(r"^\s*\d{1,2}[.)]\s+.*\n\s*\d{1,2}[.)]\s", re.MULTILINE)

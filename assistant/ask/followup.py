@@ -82,8 +82,8 @@ def _leans(question: str) -> bool:
         if is_name or any(pronoun.start() in span for span in nothing):
             continue
         before = folded(question[: pronoun.start()])
-        if len(words(before)) < _SHORT and not any(
+        # What is named before the first is named before the others as well.
+        return len(words(before)) < _SHORT and not any(
             part_of_speech(word) == "NOUN" for word in re.findall(r"[а-я]+", before)
-        ):
-            return True
+        )
     return False

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from assistant.access.principal import Principal
-from assistant.ask.chain import Chain, Chosen
+from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.events import Notice, Turn
 from assistant.ask.followup import joined, kind_of, topic_of
 from assistant.ask.language import Language, language_of
@@ -21,6 +21,7 @@ from assistant.index.words import words
 from assistant.settings import Retrieval
 
 _TURNS = 3  # of the conversation that the model is shown
+_MOST_TURNS, _MOST_ANSWER = 20, 10_000  # turns, and characters of an answer, that are looked at
 _MAX_CHARS = 300  # of a whole question; a longer one is an answer
 _TOGETHER = 0.9  # share of the words of both questions that one passage has …
 _NEARER = (
@@ -62,6 +63,7 @@ class Rewriter:
 
     async def whole(self, question: str, principal: Principal, history: Sequence[Turn]) -> Whole:
         """Raises `IndexNotReady`."""
+        history = self._bounded(history)
         language = _language(question, history)
         if not history:
             return Whole(question, language)
@@ -74,9 +76,17 @@ class Rewriter:
         by_rule = await self._by_rule(question, principal, history)
         return Whole(by_rule, language, (Notice("rewritten_by_rule", reason),))
 
+    def _bounded(self, history: Sequence[Turn]) -> list[Turn]:
+        """No more than a conversation here has: programs send what they like, and all of it is read between two answers."""
+        most = self._limit
+        return [
+            Turn(turn.question[:most], turn.answer[:_MOST_ANSWER], turn.searched[:most])
+            for turn in history[-_MOST_TURNS:]
+        ]
+
     async def _by_model(self, question: str, history: Sequence[Turn], language: Language) -> str:
         """Raises `ModelUnavailable`, `InvalidQuestion`, `TimeoutError`, also for what can't be a whole question."""
-        text, longest = "", max(_MAX_CHARS, 2 * len(question))
+        text, longest = "", min(max(_MAX_CHARS, 2 * len(question)), self._limit)
         recent = history[-_TURNS:]
         async with (
             asyncio.timeout(self._seconds),
@@ -91,6 +101,8 @@ class Rewriter:
                     text += piece
                     if len(text) > longest:
                         raise ModelUnavailable(f"the whole question is longer than {longest} characters")
+                elif isinstance(piece, BrokenOff):
+                    raise ModelUnavailable(piece.reason)
                 elif not isinstance(piece, Chosen):
                     break
         found = _LABEL.sub("", text.strip()).strip('"“”«» \n')

@@ -32,7 +32,7 @@ _TURNED = 0.4  # share of the common words that only one of the two denies: it s
 _ACROSS = 2.5  # the similarity of texts in two languages is less than half of that in one
 _CLAUSE = re.compile(r"[;:](?!\d)|,(?!\d)|\s[-–—]\s")
 _ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
-_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_RULE = re.compile(r"[\s:|-]+$")
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,24 @@ async def test_a_model_that_hangs_is_not_waited_for(sample: Path, server: Script
     assert ending(events).timings_ms["rewrite"] < 2000
 
 
+async def test_half_a_question_is_not_searched(sample: Path, server: ScriptedOllama) -> None:
+    server.change(answer=condensing(WHOLE), cut_after_tokens=9, faults_for=1)
+    with answering(sample, model(server)) as assistant:
+        events = await ask(assistant, IN_MOSCOW, HISTORY)
+    assert step(events).question == BY_RULE
+    assert list(notices(ending(events))) == ["rewritten_by_rule"]
+
+
+async def test_of_what_a_program_says_was_said_only_a_part_is_read(sample: Path, server: ScriptedOllama) -> None:
+    server.change(answer=condensing(WHOLE))
+    endless = Turn("суточные " * 30_000, "рубли " * 100_000)
+    with answering(sample, model(server)) as assistant:
+        events = await ask(assistant, IN_MOSCOW, [*[endless] * 100, *HISTORY])
+        by_rule = await ask(assistant, "А там?", [endless] * 100)
+    assert step(events).question == WHOLE
+    assert ending(by_rule).timings_ms["rewrite"] < 10_000
+
+
 async def test_without_a_model_the_rule_is_the_way(sample: Path) -> None:
     with answering(sample) as assistant:
         followed = await ask(assistant, IN_MOSCOW, HISTORY)

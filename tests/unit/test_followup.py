@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from assistant.ask.events import Turn
@@ -55,6 +57,12 @@ def test_what_stands_for_itself(question: str) -> None:
 @pytest.mark.parametrize("question", ["Где можно курить?", "За сколько дней?", "How many days?", "Warranty on fans?"])
 def test_of_a_short_question_nobody_knows_by_its_words(question: str) -> None:
     assert kind_of(question) == "unclear"
+
+
+def test_a_thousand_pronouns_are_read_at_once() -> None:
+    start = time.perf_counter()
+    assert kind_of("vpn access " + "it " * 5000) == "unclear"
+    assert time.perf_counter() - start < 2, "for each of them all that stands before it was read"
 
 
 def test_the_topic_is_the_last_whole_question_and_what_was_asked_about_it_last() -> None:

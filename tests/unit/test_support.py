@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -102,6 +103,20 @@ def test_sentences_with_their_places_and_numbers() -> None:
         ("Его делят на две части. [3]", [3]),
         ("Деньги приходят заранее.", []),
     ]
+
+
+def test_blanks_without_end_cost_nothing() -> None:
+    start = time.perf_counter()
+    line = " " * 3000
+    assert marked(f"{line}Отпуск длится 28 дней.") == [("Отпуск длится 28 дней.", [])]
+    assert said("Отпуск длится 28 дней.", f"{line}| Отпуск | длится 28 дней |\n|{line}---|---|\n| а | б |") > 0
+    assert time.perf_counter() - start < 10, (
+        "the rule under a table's head was looked for in every way to part the line"
+    )
+
+
+def test_a_number_without_end_is_no_marker() -> None:
+    assert marked(f"Отпуск длится 28 дней [1] [{'9' * 5000}].")[0][1] == [1]
 
 
 def test_items_and_rows_are_statements() -> None:
