@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WORKERS = 2  # one that is busy with a hostile file does not keep the others' pages waiting
 _SECONDS = 15.0  # for one page
-_PATIENCE = 45.0  # with those before it
+_PATIENCE = 90.0  # with those before it: eight at once (web/documents.py), two by two
 _MEMORY_MB = 2048  # of address space
 _TASKS = 500  # of one process: PDFium keeps fonts
 

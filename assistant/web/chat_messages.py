@@ -31,11 +31,12 @@ class ChatMessage(BaseModel):
     def text(self) -> str:
         """Raises `UnsupportedRequest` for pictures, sounds and files."""
         if not isinstance(self.content, list):
-            return self.content or ""
+            return self.content or ""  # pydantic has refused halves of surrogate pairs
         for part in self.content:
             if part.get("type") != "text":
-                raise UnsupportedRequest(f"only text can be asked: leave out the part of type '{part.get('type')}'")
-        return "\n".join(str(part.get("text", "")) for part in self.content)
+                raise UnsupportedRequest(f"only text can be asked: leave out the part of type {part.get('type')!a:.60}")
+        text = "\n".join(str(part.get("text", "")) for part in self.content)
+        return text.encode("utf-8", "replace").decode()  # what is in the parts nobody has looked at
 
 
 def question_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:

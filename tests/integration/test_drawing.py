@@ -16,6 +16,7 @@ from assistant.errors import DocumentError, FileChanged, NotFound
 from assistant.ingest import drawing
 from assistant.ingest.drawing import Drawing, NotDrawn
 from assistant.settings import Ingest
+from assistant.web import documents
 from tests.integration.test_pdf_view import RULES, lines, made
 
 
@@ -85,6 +86,11 @@ def test_a_page_without_end_is_given_up_and_the_others_are_drawn_meanwhile(
             hanging.result()
     assert time.monotonic() - begun < 20
     assert draws.draw(*good, 1)
+
+
+def test_who_is_last_in_the_line_is_waited_for() -> None:
+    """Else eight hostile pages would stop the processes that draw everybody's."""
+    assert documents._AT_ONCE / drawing._WORKERS * drawing._SECONDS < drawing._PATIENCE
 
 
 def test_damaged_files_are_said(tmp_path: Path, draws: Drawing) -> None:

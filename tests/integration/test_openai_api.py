@@ -156,6 +156,22 @@ def test_what_is_refused_is_said(
     assert raised.value.type == "invalid_request_error"
 
 
+def test_half_a_letter_is_no_bug(web: Web, secrets: dict[str, str]) -> None:
+    """JSON may carry halves of surrogate pairs, and nothing may be sent that has one."""
+    headers = {"Authorization": f"Bearer {secrets['staff']}", "Content-Type": "application/json"}
+    part = r'{"messages": [{"role": "user", "content": [{"type": "%s", "text": "%s"}]}, %s]}'
+    earlier = part % (
+        "text",
+        r"Как настроить VPN? \ud800",
+        r'{"role": "assistant", "content": "x"}, {"role": "user", "content": "А там?"}',
+    )
+    refused = part % (r"\ud800", "x", r'{"role": "system", "content": "x"}')
+    with web.client() as program:
+        assert program.post("/v1/chat/completions", content=earlier, headers=headers).status_code == 200
+        answer = program.post("/v1/chat/completions", content=refused, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "UnsupportedRequest")
+
+
 def test_nobody_gets_more_than_the_person_may_read(web: Web, secrets: dict[str, str]) -> None:
     for name in ("hr", "admin"):
         answer = client(web, secrets[name]).chat.completions.create(model=LISTED, messages=user(PRICES))
