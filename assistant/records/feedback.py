@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from assistant.errors import InvalidRequest, NotFound
 from assistant.records.conversations import owned_message
@@ -39,6 +39,8 @@ class Feedback:
         _check(rating, reason, comment)
         now = datetime.now(UTC)
         with self._database.transaction() as session:
+            # A write comes first: it holds the message, so two clicks at once are one row.
+            session.execute(update(MessageRow).where(MessageRow.id == message).values(heard_at=MessageRow.heard_at))
             owned_message(session, owner, message)
             row = session.get(FeedbackRow, message)
             if row is None:

@@ -270,6 +270,26 @@ def test_feedback_can_be_changed_and_taken_back(talks: Conversations, feedback: 
         feedback.remove(ANNA, message)
 
 
+def test_two_clicks_on_a_thumb_are_one_rating(talks: Conversations, feedback: Feedback) -> None:
+    errors: list[Exception] = []
+    for _ in range(5):
+        message, start = asked(talks, talks.create(ANNA).id, "?"), threading.Barrier(4)
+
+        def click(message: str = message, start: threading.Barrier = start) -> None:
+            start.wait()
+            try:
+                feedback.give(ANNA, message, 1)
+            except Exception as error:  # noqa: BLE001 - told by the test
+                errors.append(error)
+
+        threads = [threading.Thread(target=click) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+
+
 @pytest.mark.parametrize(
     ("rating", "reason", "comment"), [(0, "", ""), (2, "", ""), (1, "nonsense", ""), (-1, "", "x" * 2001)]
 )
