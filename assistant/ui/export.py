@@ -15,6 +15,7 @@ from assistant.conversations.views import MessageView, OpenConversation, SourceV
 from assistant.ui.admin_texts import moment_text
 from assistant.ui.render import safe_inline, safe_markdown
 from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text
+from assistant.ui.word import add_markdown
 
 _TEXTS = {
     "ru": {
@@ -100,14 +101,13 @@ def docx(opened: OpenConversation, language: str) -> bytes:
         document.add_heading(_printable(shown.question), 1)
         for note in (shown.asked, *shown.notes):
             document.add_paragraph().add_run(_printable(note)).italic = True
-        for paragraph in re.split(r"\n\s*\n", _printable(shown.answer)):
-            document.add_paragraph(paragraph)
+        add_markdown(document, _printable(shown.answer))
         if shown.sources:
             document.add_heading(_TEXTS[language]["sources"], 2)
         for line, passage in shown.sources:
             document.add_paragraph(_printable(line))
             if passage:
-                document.add_paragraph(_printable(passage), style="Quote")
+                add_markdown(document, _printable(passage), style="Quote")
     file = io.BytesIO()
     document.save(file)
     return file.getvalue()

@@ -63,6 +63,50 @@ def test_markdown_draws_and_links_nothing() -> None:
     assert "документ с тех пор обновили" in text
 
 
+MARKED = """Порядок **важен** [1].
+
+3. Заявление
+4. Подпись
+
+- Срок
+  - 14 дней
+
+| Кто | Дней |
+|---|---|
+| Все | 28 |
+| <b>Север</b> | [ссылка](http://evil.example) |
+
+```
+a | b
+```"""
+
+
+def test_word_has_lists_and_tables() -> None:
+    document = Document(io.BytesIO(docx(opened(answer=MARKED, sources=()), "ru")))
+    found = [(one.style.name, one.text) for one in document.paragraphs if one.style is not None]
+    for style, text in (
+        ("Normal", "Порядок важен [1]."),
+        ("List Continue", "3. Заявление"),
+        ("List Continue", "4. Подпись"),
+        ("List Bullet", "Срок"),
+        ("List Bullet 2", "14 дней"),
+        ("Normal", "a | b"),
+    ):
+        assert (style, text) in found
+    bold = [run.text for one in document.paragraphs for run in one.runs if run.bold]
+    assert "важен" in bold
+    cells = [[cell.text for cell in row.cells] for row in document.tables[0].rows]
+    assert cells == [["Кто", "Дней"], ["Все", "28"], ["<b>Север</b>", "[ссылка](http://evil.example)"]]
+
+
+def test_nothing_that_was_said_is_lost_in_word() -> None:
+    document = Document(io.BytesIO(docx(opened(), "ru")))
+    said = [one.text for one in document.paragraphs]
+    kept = EVIL.replace("\x0b", "").replace("\x00", "").strip()
+    assert said.count(kept) == 2, "the answer and the passage"
+    assert "Двадцать восемь [1]." in said
+
+
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_what_is_withheld_is_named_only_by_its_number(language: str) -> None:
     withheld = export_texts(language)["withheld"]
