@@ -39,7 +39,8 @@ def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
     other = next(found for found in _NAMES if found != language)
     links = "".join(f'<a href="{link.href}">{escape(link.text(language))}</a>' for link in links_of(roles))
     return (
-        f'<header class="bar"><button type="button" class="menu" data-do="menu" aria-controls="sidebar" '
+        f'<header class="bar" data-chat="{t["chat_region"]}">'
+        f'<button type="button" class="menu" data-do="menu" aria-controls="sidebar" '
         f'aria-expanded="false" data-show="{t["show_talks"]}" data-hide="{t["hide_talks"]}" '
         f'aria-label="{t["show_talks"]}"><span aria-hidden="true">☰</span></button>'
         f'<div class="name"><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
@@ -47,4 +48,5 @@ def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
         f'<a href="/language/{other}" lang="{other}" hreflang="{other}" data-language="{other}">{_NAMES[other]}</a></nav>'
         f'<form method="post" action="/logout"><span class="who">{escape(name)}</span>'
         f'<button type="submit">{t["sign_out"]}</button></form></header>'
+        f'<p class="lost" role="alert" hidden>{t["lost"]}</p>'
     )

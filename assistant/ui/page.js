@@ -42,7 +42,10 @@ const assistantPage = (() => {
     list();
   }
 
-  const opened = () => showState();
+  function opened() {
+    showState();
+    restoreDraft();
+  }
 
   const field = () => find("#question textarea");
 
@@ -61,6 +64,10 @@ const assistantPage = (() => {
     if (text) sessionStorage.setItem(draftKey(), text);
     else sessionStorage.removeItem(draftKey());
   }
+  function restoreDraft() {
+    const draft = sessionStorage.getItem(draftKey());
+    if (draft && !sent && field() && !field().value) type(draft);
+  }
 
   function forgetSent() {
     if (sent && sessionStorage.getItem(sent.draft) === sent.text) sessionStorage.removeItem(sent.draft); // the server has it
@@ -76,7 +83,7 @@ const assistantPage = (() => {
     trigger("select");
     showCurrent();
     closeMenu();
-    field()?.focus();
+    type(sessionStorage.getItem(draftKey()) || "");
   }
 
   let shownTalks = 0;
@@ -308,9 +315,10 @@ const assistantPage = (() => {
     find("#chat").addEventListener("touchmove", () => (sticks = false), { passive: true });
     find("#chat").setAttribute("tabindex", "0"); // so that keys scroll it
     find("#chat").setAttribute("role", "region");
-    find("#chat").setAttribute("aria-label", document.documentElement.lang === "ru" ? "Разговор" : "Conversation");
-    const draft = sessionStorage.getItem(draftKey());
-    if (draft && field() && !field().value) type(draft);
+    watch("#header", () => {
+      find("#chat").setAttribute("aria-label", find("#header .bar")?.dataset.chat || document.title);
+      setTimeout(restoreDraft); // what comes with the header makes the input anew
+    });
     list();
   }
 
@@ -323,7 +331,7 @@ const assistantPage = (() => {
       const answer = await fetch("/health/live", { cache: "no-store" });
       if (answer.ok) location.reload(); // the answer is there, or is followed again
     } catch {
-      // not back yet: the next try
+      find("#header .lost")?.removeAttribute("hidden"); // until the reload of a later try
     }
   }
   setInterval(recover, 3000);

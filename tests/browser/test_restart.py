@@ -84,6 +84,7 @@ def test_a_server_killed_in_the_middle_of_an_answer(browser: Browser, tmp_path: 
             page.fill("#question textarea", "Ещё один вопрос")
             server.process.send_signal(signal.SIGKILL)
             server.process.wait(10)
+            expect(page.locator("#header .lost")).to_be_visible(timeout=SECONDS)
             with AssistantProcess(tmp_path / "storage", arguments=where, ASSISTANT_LLMS=models):
                 problem = page.locator("#history .problem")
                 expect(problem).to_contain_text("Сервер остановился, не закончив ответ.", timeout=90_000)

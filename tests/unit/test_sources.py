@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -197,10 +197,10 @@ def test_a_large_folder_is_scanned_quickly(docs: Path, pipeline: Pipeline) -> No
     """Ten seconds for 100,000 files would be too slow; here it is a tenth, with room for a busy machine."""
     for number in range(10_000):
         (docs / f"hr/{number}.md").touch()
-    start = perf_counter()
+    start = process_time()
     items = scan(pipeline)
     plan = make_plan(pipeline, items, [], {})
-    assert perf_counter() - start < 3
+    assert process_time() - start < 3
     assert {refusal.error for refusal in plan.refused} == {EMPTY}
     assert len(plan.refused) == 10_000
 
