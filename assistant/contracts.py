@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from assistant.access.principal import Principal
-from assistant.ask.events import Finished, Notice, Queued, Source, Standing, Step
+from assistant.ask.events import Finished, Notice, Queued, Source, Span, Standing, Step
 from assistant.ask.retrieval import Retrieved
 from assistant.ask.standing import document_day
 from assistant.assistant import DocumentView
@@ -90,6 +90,11 @@ def nearest_json(source: Source) -> dict[str, Any]:
     return {key: value for key, value in citation_json(source).items() if key not in ("n", "quote")}
 
 
+def spans_json(text: str, spans: Iterable[Span]) -> list[dict[str, Any]]:
+    """Parts of a text: where they start and end in it (characters), and what they say."""
+    return [{"start": span.start, "end": span.end, "text": text[span.start : span.end]} for span in spans]
+
+
 def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
     return {
         "answer": finished.answer,
@@ -100,10 +105,7 @@ def ask_json(finished: Finished, *, say: Say | None = None) -> dict[str, Any]:
         "message": finished.message,
         "notices": [notice_json(notice, say) for notice in finished.notices],
         "timings_ms": finished.timings_ms,
-        "unsupported": [
-            {"start": span.start, "end": span.end, "text": finished.answer[span.start : span.end]}
-            for span in finished.unsupported
-        ],
+        "unsupported": spans_json(finished.answer, finished.unsupported),
         "nearest": [nearest_json(source) for source in finished.nearest],
     }
 
@@ -182,6 +184,8 @@ def message_json(view: MessageView, *, say: Say | None = None) -> dict[str, Any]
         "withheld": view.is_withheld,
         "sources": [kept_source_json(source) for source in view.sources],
         "notices": [notice_json(notice, say) for notice in view.notices],
+        "unsupported": spans_json(view.answer, view.unsupported),
+        "nearest": [nearest_json(source) for source in view.nearest],
         "timings_ms": dict(view.timings),
         "asked_at": view.asked_at.isoformat(),
         "finished_at": view.finished_at.isoformat() if view.finished_at else None,

@@ -93,6 +93,10 @@ class InvalidRequest(AssistantError):
     exit_code = 2
 
 
+class TooLarge(AssistantError):
+    http_status = 413
+
+
 class AlreadyAsked(AssistantError):
     http_status = 409
 

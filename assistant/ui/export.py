@@ -14,7 +14,7 @@ from assistant.contracts import Say, open_conversation_json
 from assistant.conversations.views import MessageView, OpenConversation, SourceView
 from assistant.ui.admin_texts import moment_text
 from assistant.ui.render import safe_inline, safe_markdown
-from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text
+from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text, texts
 from assistant.ui.word import add_markdown
 
 _TEXTS = {
@@ -124,6 +124,10 @@ def _notes(message: MessageView, language: str) -> Iterator[str]:
     yield from (notice_text(notice, language) for notice in message.notices)
     if message.status != "finished":
         yield _TEXTS[language][message.status]
+    if said := [message.answer[span.start : span.end].strip() for span in message.unsupported]:
+        yield f"{texts(language)['unsupported_note']} {' '.join(said)}"
+    if message.nearest:
+        yield f"{texts(language)['nearest']}: {'; '.join(one.passage.title for one in message.nearest)}"
 
 
 def _source(view: SourceView, language: str) -> tuple[str, str]:

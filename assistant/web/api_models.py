@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from assistant.web.conversation_models import NoticeOut, ScoresOut, SuccessorOut
+from assistant.web.conversation_models import NoticeOut, PlaceOut, ScoresOut, SpanOut, SuccessorOut
 
 _DOCUMENT, _CHUNK = "0f3a9c1d2e4b5a697887", "0f3a9c1d2e4b5a697887-3-1"
 _PLACE: dict[str, Any] = {
@@ -41,25 +41,13 @@ ANSWER: dict[str, Any] = {
     "message": None,
     "notices": [],
     "timings_ms": {"retrieval": 21.4, "first_token": 350.2, "total": 4180.9},
+    "unsupported": [],
+    "nearest": [],
 }
 
 
 def _example(value: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
-
-
-class PlaceOut(BaseModel):
-    """A passage's document, and where in it the passage is."""
-
-    document: str = Field(description="The document's id: `/documents/{id}` shows it.")
-    chunk: str = Field(description="The passage's id: `/documents/{id}?chunk={chunk}#found` shows it in its document.")
-    source: str = Field(description="Path of the file.")
-    title: str
-    page: str | None
-    page_kind: str = Field(description="What `page` names: page, sheet, slide or attachment.")
-    date: str | None = Field(description="Of the document, ISO.")
-    expired: bool
-    superseded_by: SuccessorOut | None = Field(description="The edition in force, if it may be read.")
 
 
 class ResultOut(PlaceOut):
@@ -114,6 +102,8 @@ class AnswerOut(BaseModel):
     message: str | None = None
     notices: list[NoticeOut]
     timings_ms: dict[str, float]
+    unsupported: list[SpanOut] = Field(description="Sentences that no source supports.")
+    nearest: list[PlaceOut] = Field(description="Where the documents hold no answer: the nearest of them.")
 
 
 class ProblemOut(BaseModel):

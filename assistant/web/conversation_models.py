@@ -25,6 +25,8 @@ MESSAGE: dict[str, Any] = {
         {"n": 1, "withheld": False, "given": True, "cited": True, "changed": False, "title": "Инструкция по VPN"},
     ],
     "notices": [],
+    "unsupported": [],
+    "nearest": [],
     "timings_ms": {"retrieval": 21.4, "total": 4180.9},
     "asked_at": "2026-03-02T09:20:26+00:00",
     "finished_at": "2026-03-02T09:20:30+00:00",
@@ -94,6 +96,28 @@ class SourceOut(BaseModel):
     scores: ScoresOut | None = None
 
 
+class PlaceOut(BaseModel):
+    """A passage's document, and where in it the passage is."""
+
+    document: str = Field(description="The document's id: `/documents/{id}` shows it.")
+    chunk: str = Field(description="The passage's id: `/documents/{id}?chunk={chunk}#found` shows it in its document.")
+    source: str = Field(description="Path of the file.")
+    title: str
+    page: str | None
+    page_kind: str = Field(description="What `page` names: page, sheet, slide or attachment.")
+    date: str | None = Field(description="Of the document, ISO.")
+    expired: bool
+    superseded_by: SuccessorOut | None = Field(description="The edition in force, if it may be read.")
+
+
+class SpanOut(BaseModel):
+    """A part of the answer."""
+
+    start: int = Field(description="Its first character, from 0.")
+    end: int = Field(description="Behind its last one.")
+    text: str
+
+
 class NoticeOut(BaseModel):
     kind: str
     detail: str
@@ -136,6 +160,8 @@ class MessageOut(BaseModel):
     withheld: bool = Field(description="Something of it is withheld.")
     sources: list[SourceOut]
     notices: list[NoticeOut]
+    unsupported: list[SpanOut] = Field(description="Sentences that no source supports.")
+    nearest: list[PlaceOut] = Field(description="Where the documents hold no answer: the nearest of them.")
     timings_ms: dict[str, float]
     asked_at: datetime
     finished_at: datetime | None

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.errors import NotFound
+from assistant.errors import NotFound, TooLarge
 from assistant.web.problems import problem_response, respond, respond_unexpected
 from assistant.web.session import NotSignedIn, bearer_token, principal_or_none
 
@@ -39,6 +39,9 @@ _PUBLIC_BELOW = (
 _SHUT = re.compile(
     r"^(/gradio_api)?/(upload|upload_progress|file[=/]|proxy=|stream/|component_server|deep_link|custom_component/)"
 )
+_BODY_BYTES = 2 * 1024 * 1024  # of any request …
+_TOO_LARGE = f"a request may have {_BODY_BYTES // (1 << 20)} MB"
+_UPLOADS = frozenset({"/admin/documents", "/api/admin/documents"})  # … but those, which have limits of their own
 
 
 class Guard:
@@ -69,7 +72,7 @@ class Guard:
         request = Request(scope, receive)
         try:
             answer = await _refusal(request) or self._app
-            await answer(scope, receive, send_safely)
+            await answer(scope, receive if scope["path"] in _UPLOADS else _bounded(receive), send_safely)
         except Exception as error:  # noqa: BLE001 - the last door: an id for the person, the traceback for the log, once
             if begun:
                 raise
@@ -88,6 +91,9 @@ async def _refusal(request: Request) -> Response | None:
             "detail": "requests from other sites are refused",
         }
         return problem_response(request, body)
+    length = request.headers.get("content-length", "")
+    if path not in _UPLOADS and length.isdecimal() and int(length[:20]) > _BODY_BYTES:
+        return await respond(request, TooLarge(_TOO_LARGE))
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
     if await principal_or_none(request) is not None:
@@ -101,7 +107,25 @@ async def _refusal(request: Request) -> Response | None:
     return await respond(request, NotSignedIn("sign in first: open /login"))
 
 
+def _bounded(receive: Receive) -> Receive:
+    """For bodies that do not say how long they are: nobody may fill the memory, least of all without signing in."""
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _BODY_BYTES:
+            raise TooLarge(_TOO_LARGE)
+        return message
+
+    return bounded
+
+
 def _same_origin(request: Request) -> bool:
     """A browser names the site a request comes from; programs send no Origin."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:  # "http://["
+        return False

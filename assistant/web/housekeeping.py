@@ -38,5 +38,7 @@ class Housekeeping:
                     log.info("conversations were purged", count=gone)
             except StorageError as error:  # tomorrow is another day
                 log.error("conversations were not purged", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a bug must not end it until the next start
+                log.error("conversations were not purged", exc_info=error)
             if self._stopped.wait(self._every):
                 return

@@ -13,7 +13,7 @@ from assistant.errors import AccessDenied
 
 COOKIE = "assistant_session"
 _FOUND = "assistant.principal"
-_FOR_PROGRAMS = ("/api/", "/v1/", "/mcp", "/openapi.json")  # a token opens no page
+_FOR_PROGRAMS = ("/api/", "/v1/", "/openapi.json")  # a token opens no page
 
 
 def assistant_of(request: Request) -> Assistant:

@@ -155,6 +155,26 @@ def test_other_sites_cannot_post(web: Web, origin: str) -> None:
         assert own.status_code == 200
 
 
+def test_a_request_has_a_bound(web: Web) -> None:
+    """Whether it says how long it is or not, and without signing in."""
+    much = b"x" * (3 << 20)
+
+    def untold() -> Iterator[bytes]:
+        yield from (much[start : start + 65_536] for start in range(0, len(much), 65_536))
+
+    with httpx.Client(base_url=web.url) as stranger:
+        assert problem(stranger.post("/login", content=much), 413)["title"] == "TooLarge"
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        assert stranger.post("/login", content=untold(), headers=form).status_code == 413
+    with web.client("staff") as client:
+        problem(client.post("/api/search", content=much), 413)
+        assert client.post(
+            "/api/search", content=untold(), headers={"content-type": "application/json"}
+        ).is_client_error
+        assert client.post("/api/search", json={"query": "отпуск"}).status_code == 200
+        assert client.post("/api/search", json={}, headers={"origin": "http://["}).status_code == 403
+
+
 def test_signing_out_ends_the_session_on_the_server(web: Web) -> None:
     with web.client("staff") as client, web.client("staff") as other:
         cookie = client.cookies[COOKIE]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from docx import Document
 
 from assistant.access.principal import AccessClass
-from assistant.ask.events import Notice, Scores, Source
+from assistant.ask.events import Notice, Scores, Source, Span
 from assistant.conversations.views import ConversationView, MessageView, OpenConversation, SourceView
 from assistant.index.catalog import Passage
 from assistant.ui.export import docx, export_texts, file_name, markdown
@@ -114,6 +115,20 @@ def test_what_is_withheld_is_named_only_by_its_number(language: str) -> None:
     for text in (word, markdown(opened(), language).replace("\\", "")):
         assert text.count(withheld) == 1, "what was not cited is not listed"
         assert f"[2] {withheld}" in text
+
+
+def test_what_to_check_and_where_to_look_is_said() -> None:
+    answer = "Отпуск длится год. Двадцать восемь дней [1]."
+    unchecked = opened(answer=answer, unsupported=(Span(0, 18),))
+    assert "проверьте: Отпуск длится год." in markdown(unchecked, "ru").replace("\\", "")
+    (message,) = unchecked.messages
+    source = replace(message.sources[0], is_given=False, is_cited=False, is_nearest=True)
+    without = opened(answer="В документах нет ответа на этот вопрос.", sources=(source,))
+    for text in (
+        markdown(without, "en"),
+        "\n".join(one.text for one in Document(io.BytesIO(docx(without, "en"))).paragraphs),
+    ):
+        assert "Nearest in the documents: Отпуск" in text.replace("\\", "")
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", "answering"])
