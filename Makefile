@@ -24,8 +24,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit -q -n 2
 
+# A file's tests in one process: most files share a server.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 load: setup
 	$(BIN)/python -m tests.load.questions
