@@ -9,9 +9,10 @@ from html import escape
 
 from assistant.ask.events import Notice, Source, Span, Step
 from assistant.conversations.views import MessageView, OpenConversation, SourceView
-from assistant.ui.markup import answer_html, list_html
+from assistant.ui.doubts import doubted_html
+from assistant.ui.markup import list_html
 from assistant.ui.rating import rating_html
-from assistant.ui.render import answer_markdown, safe_inline, sources_markdown, step_markdown
+from assistant.ui.render import safe_inline, sources_markdown, step_markdown
 from assistant.ui.texts import failure_text, notice_text, texts
 
 _MARKER = re.compile(r"\s*\[\d+\]")
@@ -87,7 +88,7 @@ def message_html(shown: Shown, language: str, *, kept: MessageView | None = None
         _step(shown, language),
         f'<p class="progress" data-keep="progress">{escape(shown.progress)}</p>' if shown.progress else "",
         "".join(f'<p class="notice">{escape(notice_text(notice, language))}</p>' for notice in shown.notices),
-        f'<div class="text">{answer_html(answer_markdown(shown.text, shown.sources))}</div>' if shown.text else "",
+        f'<div class="text">{doubted_html(shown.text, shown.unsupported, shown.sources)}</div>' if shown.text else "",
         _unsupported(shown, t),
         f'<p class="note">{escape(t["withheld_note"])}</p>' if shown.is_withheld else "",
         _sources(shown, language),
