@@ -13,7 +13,7 @@ from assistant.ui.doubts import doubted_html
 from assistant.ui.markup import list_html
 from assistant.ui.rating import rating_html
 from assistant.ui.render import safe_inline, sources_markdown, step_markdown
-from assistant.ui.texts import failure_text, notice_text, texts
+from assistant.ui.texts import decimal_text, failure_text, notice_text, texts
 
 _MARKER = re.compile(r"\s*\[\d+\]")
 EXPORTS = ("md", "docx", "json")
@@ -116,9 +116,10 @@ def _step(shown: Shown, language: str) -> str:
         return ""
     t = texts(language)
     passages = escape(t["passages"].format(n=len(shown.step.found)))
+    seconds = decimal_text(f"{shown.step.seconds:.1f}", language)
     return (
         f'<details class="step" data-keep="step-{escape(shown.id)}"><summary><span>{escape(t["searching"])}</span> '
-        f'<span class="soft">{passages}, {shown.step.seconds:.1f} {escape(t["seconds"])}</span></summary>'
+        f'<span class="soft">{passages}, {seconds} {escape(t["seconds"])}</span></summary>'
         f"<div>{list_html(step_markdown(shown.step, language))}</div></details>"
     )
 

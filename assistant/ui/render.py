@@ -8,7 +8,7 @@ from html import escape
 
 from assistant.ask.events import Source, Step
 from assistant.ui.code import split_code
-from assistant.ui.texts import dated_text, out_of_force, place_text, texts
+from assistant.ui.texts import dated_text, decimal_text, out_of_force, place_text, texts
 
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
@@ -80,7 +80,7 @@ def step_markdown(step: Step, language: str) -> str:
     lines.append(" | ".join(["| №", t["passage"], *(title for title, _ in used)]) + " |")
     lines.append("|--:|---|" + "--:|" * len(used))
     for source in step.found:
-        scores = [_score(getattr(source.scores, name)) for _, name in used]
+        scores = [_score(getattr(source.scores, name), language) for _, name in used]
         lines.append(
             " | ".join([f"| {source.n}", f"[{_place(source, language)}]({document_link(source)})", *scores]) + " |"
         )
@@ -122,5 +122,5 @@ def _quoted(text: str) -> str:
     return "<br>".join(re.sub(r"[^\w ]|_", lambda sign: f"&#{ord(sign[0])};", line) for line in plain if line)
 
 
-def _score(score: float | None) -> str:
-    return "—" if score is None else f"{score:.2f}"
+def _score(score: float | None, language: str) -> str:
+    return "—" if score is None else decimal_text(f"{score:.2f}", language)

@@ -230,6 +230,11 @@ def date_text(day: str, language: str) -> str:
     return ".".join(reversed(day.split("-"))) if language == "ru" else day
 
 
+def decimal_text(figure: str, language: str) -> str:
+    """A formatted figure with the decimal sign of the language."""
+    return figure.replace(".", ",") if language == "ru" else figure
+
+
 def notice_text(notice: Notice, language: str) -> str:
     return texts(language)[f"notice.{notice.kind}"].format(detail=notice.detail)
 

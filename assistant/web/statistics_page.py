@@ -10,7 +10,7 @@ from assistant.records.statistics import Figures
 from assistant.review.statistics import Report
 from assistant.ui.header import links_of
 from assistant.ui.review_texts import review_texts
-from assistant.ui.texts import date_text, texts
+from assistant.ui.texts import date_text, decimal_text, texts
 from assistant.web.charts import Series, bars, lines
 from assistant.web.pages import render
 
@@ -40,28 +40,37 @@ def statistics_html(report: Report, *, roles: frozenset[str], language: str) -> 
         names=[(one.name, _department(one.name, t)) for one in report.departments],
         span=_span(report, language),
         by=t["review.by_day" if report.is_daily else "review.by_week"],
-        tiles=_tiles(report, t),
+        tiles=_tiles(report, t, language),
         charts=_charts(report, t, language),
         columns=_COLUMNS,
-        points=[(_day(one.day, language), _cells(one.figures, t)) for one in report.points if one.figures.questions],
-        departments=[(_department(one.name, t), _cells(one.figures, t)) for one in report.departments],
+        points=[
+            (_day(one.day, language), _cells(one.figures, t, language))
+            for one in report.points
+            if one.figures.questions
+        ],
+        departments=[(_department(one.name, t), _cells(one.figures, t, language)) for one in report.departments],
     )
 
 
-def _tiles(report: Report, t: dict[str, str]) -> list[tuple[str, str, str]]:
+def _tiles(report: Report, t: dict[str, str], language: str) -> list[tuple[str, str, str]]:
     """Name, the figure, what it is of."""
     figures, saved, hours = report.figures, report.saved, report.hours_a_year
     adoption = report.adoption
     by_accounts = t["review.of_accounts"].format(n=adoption.accounts)
     share = f" ({_percent(adoption.share, t)})" if adoption.share is not None else ""
     rated, minutes = figures.liked + figures.disliked, saved.median_minutes
-    saved_from = t["review.saved_from"].format(minutes=f"{minutes or 0:g}", n=saved.answers)
+    saved_from = t["review.saved_from"].format(minutes=decimal_text(f"{minutes or 0:g}", language), n=saved.answers)
+    weekly = decimal_text(f"{adoption.weekly:.1f}".removesuffix(".0"), language)
     return [
-        (t["review.weekly"], f"{adoption.weekly:.1f}".removesuffix(".0"), by_accounts + share),
+        (t["review.weekly"], weekly, by_accounts + share),
         (t["review.answered"], _percent(figures.answered_share, t), t["review.of_questions"].format(n=figures.ended)),
         (t["review.liked"], _percent(figures.liked_share, t), t["review.of_rated"].format(n=rated)),
-        (t["review.first_word"], _time(figures.first_token_p50, t), _within(figures.first_token_p95, t)),
-        (t["review.total_time"], _time(figures.total_p50, t), _within(figures.total_p95, t)),
+        (
+            t["review.first_word"],
+            _time(figures.first_token_p50, t, language),
+            _within(figures.first_token_p95, t, language),
+        ),
+        (t["review.total_time"], _time(figures.total_p50, t, language), _within(figures.total_p95, t, language)),
         (
             t["review.saved"],
             t["review.none"] if hours is None else t["review.saved_hours"].format(n=f"{hours:.0f}"),
@@ -90,7 +99,10 @@ def _charts(report: Report, t: dict[str, str], language: str) -> list[Chart]:
             Series(name, [None if ms is None else ms / 1000 for ms in values])
             for name, values in zip(keys, (median, worst), strict=True)
         ]
-        return Chart(title, lines(series, labels, summary=f"{title}, {span}", show=lambda s: f"{s:.3g}"), keys)
+        svg = lines(
+            series, labels, summary=f"{title}, {span}", show=lambda value: decimal_text(f"{value:.3g}", language)
+        )
+        return Chart(title, svg, keys)
 
     return [
         counts("people", [one.people for one in found]),
@@ -102,24 +114,24 @@ def _charts(report: Report, t: dict[str, str], language: str) -> list[Chart]:
     ]
 
 
-def _cells(one: Figures, t: dict[str, str]) -> list[Any]:
+def _cells(one: Figures, t: dict[str, str], language: str) -> list[Any]:
     times = (one.first_token_p50, one.first_token_p95, one.total_p50, one.total_p95)
     shares = (_percent(one.answered_share, t, none="—"), one.failed, _percent(one.liked_share, t, none="—"))
-    return [one.people, one.questions, *shares, *(_time(ms, t, none="—") for ms in times)]
+    return [one.people, one.questions, *shares, *(_time(ms, t, language, none="—") for ms in times)]
 
 
 def _percent(share: float | None, t: dict[str, str], *, none: str | None = None) -> str:
     return (t["review.none"] if none is None else none) if share is None else f"{share:.0%}"
 
 
-def _time(ms: float | None, t: dict[str, str], *, none: str | None = None) -> str:
+def _time(ms: float | None, t: dict[str, str], language: str, *, none: str | None = None) -> str:
     if ms is None:
         return t["review.none"] if none is None else none
-    return t["review.seconds"].format(n=f"{ms / 1000:.1f}")
+    return t["review.seconds"].format(n=decimal_text(f"{ms / 1000:.1f}", language))
 
 
-def _within(ms: float | None, t: dict[str, str]) -> str:
-    return "" if ms is None else t["review.p95"].format(time=_time(ms, t))
+def _within(ms: float | None, t: dict[str, str], language: str) -> str:
+    return "" if ms is None else t["review.p95"].format(time=_time(ms, t, language))
 
 
 def _department(name: str, t: dict[str, str]) -> str:

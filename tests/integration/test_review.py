@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -257,6 +258,11 @@ def test_the_api_gives_what_the_page_shows(reviewed: Reviewed) -> None:
     for said in ("40%", "questions: 5", "50%", "ratings: 2", "sales"):
         assert said in page
     assert "<script" not in page
+    assert re.search(r"\d\.\d s\b", page)
+    with reviewed.client("engineer") as client:
+        russian = client.get("/admin/statistics?days=7", headers={"accept-language": "ru"}).text
+    assert re.search(r"\d,\d с\b", russian)
+    assert not re.search(r"\d\.\d с\b", russian)
 
 
 def test_the_survey_is_offered_and_answered(reviewed: Reviewed) -> None:

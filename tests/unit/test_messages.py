@@ -196,6 +196,7 @@ def test_an_answer_is_followed_from_its_place_in_the_line_to_its_end() -> None:
     assert [(one["data-talk"], one["data-key"]) for one in queued.with_("data-answering")] == [("t1", "k")]
     found = source(1, "28 дней.")
     live.take(Step("Сколько дней отпуска?", (found,), 1, 0.2))
+    assert "выдержек: 1, 0,2 с" in Elements(live.html()).text
     assert "Пишу ответ" in Elements(live.html()).text
     live.take(Sources((found,)))
     live.take(Token("28 дней [1]."))

@@ -284,7 +284,8 @@ def test_the_step_says_why_as_a_table_of_scores() -> None:
     text = " ".join(elements.text.split())
     assert "Вы спросили: А для удалённых? Искали: Отпуск для удалённых сотрудников" in text
     assert "документов просмотрено: 16" in text
-    assert "№ Выдержка слова (BM25) смысл (вектор) 1 Документ 1 3.46 0.50 2 Документ 2 — 0.25" in text
+    assert "№ Выдержка слова (BM25) смысл (вектор) 1 Документ 1 3,46 0,50 2 Документ 2 — 0,25" in text
     assert "переранжирование" not in text, "a way that was not used has no column"
+    assert "3.46" in step_markdown(step, "en")
     same = step_markdown(replace(step, asked=f" {step.question} "), "ru")
     assert "Вы спросили" not in same
