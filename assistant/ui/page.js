@@ -159,6 +159,18 @@ const assistantPage = (() => {
 
   // --- what is pressed in our HTML
 
+  let openWhenDeleted = "";
+  let reopens = ""; // once the server has it back
+
+  function showUndo() {
+    const button = find("#undo button");
+    button?.focus();
+    if (button || !reopens) return;
+    const id = reopens;
+    reopens = "";
+    if (!talk() && !sent) go(id); // whoever has gone on elsewhere stays there
+  }
+
   const doing = {
     menu: () => (document.body.classList.contains("menu-open") ? closeMenu() : openMenu()),
     open: (link, event) => {
@@ -174,9 +186,13 @@ const assistantPage = (() => {
     delete: (button) => {
       const id = button.dataset.talk;
       list("delete", { talk: id });
-      if (id === talk()) go("");
+      openWhenDeleted = id === talk() ? id : "";
+      if (openWhenDeleted) go("");
     },
-    restore: (button) => list("undo", { talk: button.dataset.talk }),
+    restore: (button) => {
+      reopens = button.dataset.talk === openWhenDeleted ? openWhenDeleted : "";
+      list("undo", { talk: button.dataset.talk });
+    },
     again: (button) => {
       type(button.dataset.question);
       setTimeout(() => find("#send").click(), 50); // when Gradio has taken what was typed
@@ -205,7 +221,10 @@ const assistantPage = (() => {
     close: (button) => closeForm(button.closest("form")),
   };
 
+  let ratedIn = ""; // the conversation of what was rated last
+
   function rate(message) {
+    ratedIn = talk();
     const form = message.querySelector("form.why");
     const isBad = form.dataset.rating === "-1";
     trigger("like", {
@@ -249,9 +268,10 @@ const assistantPage = (() => {
   }
 
   function showRated() {
-    const said = find("#rated [data-rated]");
-    if (!said) return;
+    const said = find("#rated [role]"); // or why it could not be kept
+    if (!said || ratedIn !== talk()) return; // it may come when another conversation is open already
     find("#rated").hidden = false;
+    if (!said.dataset.rated) return;
     const message = find(`article[data-message="${CSS.escape(said.dataset.rated)}"]`);
     for (const button of message?.querySelectorAll("button[data-rating]") || []) {
       button.setAttribute("aria-pressed", String(button.dataset.rating === said.dataset.rating));
@@ -309,7 +329,7 @@ const assistantPage = (() => {
       scroll();
     });
     watch("#talks", showCurrent);
-    watch("#undo", () => find("#undo button")?.focus());
+    watch("#undo", showUndo);
     watch("#rated", showRated);
     find("#chat").addEventListener("wheel", () => (sticks = false), { passive: true });
     find("#chat").addEventListener("touchmove", () => (sticks = false), { passive: true });

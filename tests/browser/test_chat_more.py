@@ -82,6 +82,43 @@ def test_an_old_conversation_withholds_what_may_no_longer_be_read(browser: Brows
         expect(sources.locator("a")).to_have_count(2)
 
 
+def test_what_was_said_of_a_rating_goes_with_its_conversation(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site.server) as (page, _):
+        ask(page, LEAVE)
+        finished(page, 1)
+        said = page.locator("#rated")
+        page.get_by_role("button", name="Плохой ответ").click()
+        expect(said).to_contain_text("оценка сохранена")
+        page.locator("#new").click()
+        expect(page.locator("#chat .empty")).to_be_visible()
+        expect(said).to_be_hidden()
+        page.go_back()
+        finished(page, 1)
+        expect(said).to_be_hidden()
+        page.get_by_role("button", name="Полезный ответ").click()
+        expect(said).to_be_visible()
+        page.go_forward()
+        expect(page.locator("#chat .empty")).to_be_visible()
+        expect(said).to_be_hidden()
+
+
+def test_undoing_the_deletion_of_the_open_conversation_opens_it_again(browser: Browser, site: Site) -> None:
+    with signed_in(browser, site.server) as (page, _):
+        ask(page, VPN)
+        finished(page, 1)
+        address = page.url
+        current = page.locator("#talks li", has=page.locator("[aria-current=page]"))
+        current.hover()
+        current.locator("[data-do=delete]").click()
+        undo = page.locator("#undo button")
+        expect(undo).to_be_focused()
+        expect(page.locator("#chat .empty")).to_be_visible()
+        undo.click()
+        expect(undo).to_have_count(0)
+        finished(page, 1)
+        assert page.url == address
+
+
 @contextmanager
 def _departments(site: Site, departments: list[str]) -> Iterator[None]:
     """The account has only these for a while."""
