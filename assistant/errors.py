@@ -13,6 +13,7 @@
     ├── DocumentError              one file can't be read                 http 422
     ├── InvalidQuestion            empty, too long                        http 422, exit 2
     ├── InvalidRequest             a value that can't be taken            http 422, exit 2
+    ├── TooLarge                   a request with too much in it          http 413
     ├── AlreadyAsked               the same question was sent before      http 409
     ├── NotFound                   no such thing, or none this person may see  http 404
     │   └── FileChanged            the file is not the loaded version      http 404
