@@ -60,7 +60,14 @@ def change_much(site_folder: Path) -> None:
 
 
 def workers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    return [process for process in psutil.Process().children(recursive=True) if "spawn_main" in command(process)]
+
+
+def command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended, also if nobody has asked yet how (a zombie of another test)
+        return ""
 
 
 def test_embedding_that_fails_midway(place: Path, tmp_path: Path) -> None:
