@@ -18,6 +18,7 @@ from assistant.conversations.golden import add_to_golden
 from assistant.conversations.reading import SILENT, Today, read_messages
 from assistant.conversations.recording import Recording, Stream
 from assistant.conversations.views import (
+    NEW,
     ConversationPage,
     ConversationView,
     FeedbackView,
@@ -34,7 +35,6 @@ from assistant.records.tables import ConversationRow, MessageRow
 from assistant.records.texts import folded
 from assistant.settings import State
 
-NEW = "new"  # in place of a conversation's id: one that is made with its first question
 MAX_TURNS = 6  # of a conversation that a follow-up is told
 _PART = 20  # conversations that are read at once to find what a search may show
 

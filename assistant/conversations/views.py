@@ -11,6 +11,7 @@ from assistant.ask.events import Notice, Source, Span
 from assistant.records.feedback import Rated as Rated
 from assistant.records.tables import ConversationRow, FeedbackRow
 
+NEW = "new"  # in place of a conversation's id: one that is made with its first question
 Status = Literal["answering", "finished", "stopped", "failed"]
 
 

@@ -19,7 +19,7 @@ import structlog
 from assistant.access.principal import Principal
 from assistant.ask.events import Event, Recorded, Token
 from assistant.assistant import Assistant
-from assistant.conversations.views import MessageView
+from assistant.conversations.views import NEW, MessageView
 from assistant.errors import AccessDenied, AlreadyAsked, AssistantError, Busy, InvalidQuestion, NotFound
 from assistant.ui.header import header_html
 from assistant.ui.live import Live
@@ -37,7 +37,6 @@ _WITHOUT_NUMBER = (InvalidQuestion, Busy)  # they say all there is to know
 
 Shown = tuple[Any, Any, Any, Any]  # what was typed, the conversation, the answer that is being made, what is told
 _SAME = gr.skip()
-NEW = "new"
 
 
 class Handlers:
@@ -64,8 +63,12 @@ class Handlers:
         language = reader_language(request)
         try:
             user = await self._user(request)
-            yield _SAME, await self._talk(user, talk, language), "", ""
-            pending = await self._pending(user, talk) if talk else None
+            if not talk:
+                yield _SAME, empty_html(language), "", ""
+                return
+            opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
+            yield _SAME, await asyncio.to_thread(talk_html, opened, language), "", ""
+            pending = next((one for one in opened.messages[-1:] if one.status == "answering"), None)
             if pending is None:
                 return
             live = Live(pending.question, language)
@@ -141,12 +144,6 @@ class Handlers:
             opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
             found = next((one for one in opened.messages if one.id == message.id), None)
         live.end(found)
-
-    async def _pending(self, user: Principal, talk: str) -> MessageView | None:
-        """The message of the conversation that is being answered."""
-        opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
-        last = opened.messages[-1:]
-        return last[0] if last and last[0].status == "answering" else None
 
     async def _failed(self, error: Exception, question: str, live: Live, request: gr.Request) -> Shown:
         """What is kept of it is shown with the reason; what was refused stays in the input."""
