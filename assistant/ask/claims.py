@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.ask.events import Span
+from assistant.ask.events import MARKER, Span
 from assistant.ask.extractive import sentences
 from assistant.ask.polarity import numbers, worded
-from assistant.ask.prompt import NO_ANSWER
+from assistant.ask.prompt import says_no_answer
 
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 _LEADING_MARKERS = re.compile(r"(?:\s*\[\d{1,6}\])+[\s.,;]*")
 _ITEM = re.compile(r"\s*(?:(?:[-*•–>]|\d{1,2}[.)])\s+)?")
 _NO_STATEMENT = re.compile(r"\s*#|[\s:|-]+$|^\W*\*\*[^*]+\*\*\W*$")
@@ -44,7 +43,7 @@ def claims(answer: str) -> list[Claim]:
 def _sentences(answer: str) -> Iterator[Claim]:
     start = 0
     for line in answer.split("\n"):
-        if not _NO_STATEMENT.match(line) and not _MARKER.sub("", line).rstrip(" *").endswith(":"):
+        if not _NO_STATEMENT.match(line) and not MARKER.sub("", line).rstrip(" *").endswith(":"):
             yield from _of_line(line, start)
         start += len(line) + 1
 
@@ -65,13 +64,13 @@ def _of_line(line: str, start: int) -> Iterator[Claim]:
             spans.append((begin, position))
     for begin, end in spans:
         said = line[begin:end].rstrip()
-        cited = frozenset(map(int, _MARKER.findall(said)))
-        text = _MARKER.sub("", said).replace("|", " ; ").replace("**", "").strip()
+        cited = frozenset(map(int, MARKER.findall(said)))
+        text = MARKER.sub("", said).replace("|", " ; ").replace("**", "").strip()
         yield Claim(Span(start + begin, start + begin + len(said)), text, cited)
 
 
 def _states(text: str) -> bool:
-    if text.endswith("?") or any(phrase.rstrip(".") in text for phrase in NO_ANSWER.values()):
+    if text.endswith("?") or says_no_answer(text):
         return False
     if _ABSENT.search(text) or _MANNERS.match(text):
         return False

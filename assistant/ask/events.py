@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from assistant.index.catalog import Passage
+
+MARKER = re.compile(r"\[(\d{1,6})\]")  # how an answer names a source
+_WITH_SPACE = re.compile(r"\s*\[\d+\]")
 
 NoticeKind = Literal[
     "extractive",  # no language model runs: sentences are quoted
@@ -151,3 +155,8 @@ class Finished:
 
 
 Event = Recorded | Queued | Step | Notice | Sources | Token | Finished
+
+
+def without_markers(answer: str) -> str:
+    """As it is read aloud or quoted."""
+    return _WITH_SPACE.sub("", answer)

@@ -151,6 +151,11 @@ def _filled(template: str, **values: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda variable: values[variable[1]], template)
 
 
+def says_no_answer(text: str) -> bool:
+    """Whether it says, in either language and wherever in it, that the documents hold no answer."""
+    return any(phrase.rstrip(".") in text for phrase in NO_ANSWER.values())
+
+
 def count_tokens(text: str) -> int:
     """An upper bound for the tokenizers in use: half a token a Cyrillic letter, one a digit or sign, a third a Latin one.
 

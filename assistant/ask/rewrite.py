@@ -14,7 +14,7 @@ from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.events import Notice, Turn
 from assistant.ask.followup import joined, kind_of, topic_of
 from assistant.ask.language import Language, language_of
-from assistant.ask.prompt import NO_ANSWER, Prompts
+from assistant.ask.prompt import Prompts, says_no_answer
 from assistant.ask.retrieval import Retrieved, Retriever
 from assistant.errors import InvalidQuestion, ModelUnavailable
 from assistant.index.words import words
@@ -140,7 +140,7 @@ def _wrong(found: str, question: str, history: Sequence[Turn]) -> str:
         return "the model wrote no whole question"
     if "\n" in found:
         return "the model wrote more than a question"
-    if _REFUSAL.search(found) or any(phrase.rstrip(".") in found for phrase in NO_ANSWER.values()):
+    if _REFUSAL.search(found) or says_no_answer(found):
         return "the model refused to write a whole question"
     said = " ".join([question, *(f"{turn.question} {turn.searched} {turn.answer}" for turn in history)])
     known, own = set(words(said)), set(words(found))

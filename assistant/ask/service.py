@@ -14,7 +14,7 @@ from assistant.ask.citations import CitationFilter
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Span, Step, Token, Turn
 from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
-from assistant.ask.prompt import NO_ANSWER, Prompt, Prompts, least_tokens
+from assistant.ask.prompt import NO_ANSWER, Prompt, Prompts, least_tokens, says_no_answer
 from assistant.ask.retrieval import Retrieved, Retriever
 from assistant.ask.rewrite import Rewriter
 from assistant.ask.support import SupportCheck
@@ -194,7 +194,7 @@ class _Answer:
 
     @property
     def refused(self) -> bool:
-        return any(phrase.rstrip(".") in self._text for phrase in NO_ANSWER.values())
+        return says_no_answer(self._text)
 
     @property
     def uncited(self) -> bool:

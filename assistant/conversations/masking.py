@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from assistant.ask.events import MARKER
 from assistant.ask.language import Language
 
 WITHHELD: dict[Language, str] = {
     "ru": "[скрыто: нет доступа к источнику]",
     "en": "[withheld: no access to the source]",
 }
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 _MARKERS = re.compile(r"(?:\s*\[\d{1,6}\])+")
 # A sentence with the markers behind its full stop: they are its own, not the next one's.
 _SENTENCE = re.compile(r".+?(?:[.!?…]+[»\")\]]*(?:[ \t]*\[\d{1,6}\])*(?=\s|$)|$)")
@@ -58,11 +58,11 @@ def masked(text: str, withheld: Sequence[Given], kept: Sequence[Given], placehol
 
 def _may_stay(piece: str, readable: Collection[int], foreign: _Foreign, *, is_quoted: bool) -> bool:
     words = piece.rstrip()
-    cited = {int(number) for number in _MARKER.findall(words)}
+    cited = {int(number) for number in MARKER.findall(words)}
     if not cited or not cited <= set(readable):
         return False
     leading = _MARKERS.match(words)
-    if not is_quoted and leading and not _MARKER.search(words, leading.end()):
+    if not is_quoted and leading and not MARKER.search(words, leading.end()):
         return False  # "[1] Text.": the marker may be the one of what stood before
     return not foreign.found_in(words)
 
@@ -77,7 +77,7 @@ class _Foreign:
         self._withheld, self._kept = withheld, kept
 
     def found_in(self, piece: str) -> bool:
-        words = _words(_MARKER.sub(" ", piece))
+        words = _words(MARKER.sub(" ", piece))
         joined = _joined(words)
         if any(title in joined and title not in self._open for title in self._titles):
             return True

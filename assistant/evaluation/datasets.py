@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, PositiveInt, StringConstraints, ValidationError
 
@@ -124,7 +124,25 @@ def read_dataset(folder: Path) -> Dataset:
     return Dataset(found.name, found, questions, corpus, corpus_hash)
 
 
+class HalfLine(Line):
+    """Of a set that was made in two parts: rules and thresholds were found on one, and tried on the other."""
+
+    part: Literal["develop", "held-out"]
+
+
 LineT = TypeVar("LineT", bound=Line)
+HalfT = TypeVar("HalfT", bound=HalfLine)
+
+
+def lines_of_part(file: Path, model: type[HalfT], part: str, *, example: str, what: str) -> list[HalfT]:
+    """The checked lines of a part, or of `all`; `what`, `example`: for messages. Raises `ConfigError`, `DocumentError`."""
+    place = resources.locate(file)
+    if place is None or not place.is_file():
+        raise ConfigError(f"{file} is not there: give a file like {example}")
+    found = [line for _, line in checked_lines(place, model) if part in ("all", line.part)]
+    if not found:
+        raise ConfigError(f"{file} has no {what} of the part '{part}'")
+    return found
 
 
 def checked_lines(file: Path, model: type[LineT]) -> Iterator[tuple[str, LineT]]:

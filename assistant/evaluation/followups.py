@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant import resources
 from assistant.access.principal import LOCAL_OPERATOR
-from assistant.errors import ConfigError
-from assistant.evaluation.datasets import Id, Line, Text, checked_lines
+from assistant.evaluation.datasets import HalfLine, Id, Text, lines_of_part
 from assistant.evaluation.metrics import score
 from assistant.evaluation.progress import steps
 from assistant.settings import Settings
@@ -23,14 +21,12 @@ if TYPE_CHECKING:
     from assistant.assistant import Assistant
 
 FIGURES = ("hit@1", "hit@5", "mrr@10", "answer")
-Way = Callable[["FollowUp"], Awaitable[str]]
 
 
-class FollowUp(Line):
+class FollowUp(HalfLine):
     """A question and those before it, oldest first. `whole`: as it reads without them. `answers`: facts, one is enough."""
 
     kind: Literal["follow-up", "new topic"]
-    part: Literal["develop", "held-out"]
     previous: list[Text]
     question: Text
     whole: Text
@@ -51,12 +47,7 @@ class Found:
 
 def evaluate_followups(settings: Settings, file: Path, *, part: str = "all") -> dict[str, Any]:
     """The JSON. Raises `ConfigError` and `DocumentError` for the set, `IndexNotReady` for an empty store."""
-    place = resources.locate(file)
-    if place is None or not place.is_file():
-        raise ConfigError(f"{file} is not there: give a file like data/eval/followups.jsonl")
-    asked = [line for _, line in checked_lines(place, FollowUp) if part in ("all", line.part)]
-    if not asked:
-        raise ConfigError(f"{file} has no questions of the part '{part}'")
+    asked = lines_of_part(file, FollowUp, part, example="data/eval/followups.jsonl", what="questions")
     from assistant.wiring import build
 
     with steps() as step, build(settings) as assistant:

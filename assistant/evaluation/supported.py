@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from assistant import resources
-from assistant.errors import ConfigError
-from assistant.evaluation.datasets import Id, Line, Text, checked_lines
+from assistant.evaluation.datasets import HalfLine, Id, Text, lines_of_part
 from assistant.settings import Settings
 
 
-class LabelledClaim(Line):
+class LabelledClaim(HalfLine):
     """A sentence, the passage that it cites, and whether that says so. `kind`: how it was made from the passage."""
 
     claim: Text
@@ -22,7 +20,6 @@ class LabelledClaim(Line):
     source: Id
     supported: bool
     kind: str
-    part: Literal["develop", "held-out"]
     lang: Literal["ru", "en"]
 
 
@@ -34,12 +31,7 @@ def evaluate_claims(settings: Settings, file: Path, *, part: str = "all") -> dic
     from assistant.ask.support import places
     from assistant.wiring import build
 
-    place = resources.locate(file)
-    if place is None or not place.is_file():
-        raise ConfigError(f"{file} is not there: give a file like data/eval/claims.jsonl")
-    asked = [line for _, line in checked_lines(place, LabelledClaim) if part in ("all", line.part)]
-    if not asked:
-        raise ConfigError(f"{file} has no claims of the part '{part}'")
+    asked = lines_of_part(file, LabelledClaim, part, example="data/eval/claims.jsonl", what="claims")
     with build(settings) as assistant:
         assistant.serving.check_model()
         check = assistant.serving().ask_service.check

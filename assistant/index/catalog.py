@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from assistant.access.principal import AccessClass
 from assistant.errors import NotFound, StorageError
 from assistant.index.journal import Write, WriteJournal, chunk_id
-from assistant.index.succession import DocumentRecords
+from assistant.index.succession import DocumentRecords, batches
 from assistant.records.tables import (
     AccessClassRow,
     ChunkColumns,
@@ -123,9 +123,8 @@ class Catalog(WriteJournal, DocumentRecords):
         """The next run reads those that failed once more, though neither file nor recipe has changed."""
         failed = and_(self._is_mine(DocumentRow), DocumentRow.status == FAILED)
         with self._database.transaction() as session:
-            for start in range(0, len(documents), _BATCH):
-                part = DocumentRow.id.in_(documents[start : start + _BATCH])
-                session.execute(update(DocumentRow).where(failed, part).values(fingerprint=""))
+            for part in batches(documents):
+                session.execute(update(DocumentRow).where(failed, DocumentRow.id.in_(part)).values(fingerprint=""))
 
     def commit_versions(self, versions: list[tuple[DocumentRow, list[ChunkColumns]]]) -> None:
         """In one transaction: documents' rows and their chunks; vector writes stay until vectors are deleted."""
@@ -135,8 +134,8 @@ class Catalog(WriteJournal, DocumentRecords):
             for row, _ in versions:
                 self._keep(session, row)
             session.flush()
-            for start in range(0, len(ids), _BATCH):
-                session.execute(delete(ChunkRow).where(self._chunks_of(ids[start : start + _BATCH])))
+            for part in batches(ids):
+                session.execute(delete(ChunkRow).where(self._chunks_of(part)))
             if chunks:
                 session.execute(insert(ChunkRow), chunks)
             self._count_change(session)
@@ -155,8 +154,7 @@ class Catalog(WriteJournal, DocumentRecords):
         """Remove rows and chunks, and return how many chunks; the vector writes stay until their vectors are deleted."""
         chunks = 0
         with self._database.transaction() as session:
-            for start in range(0, len(documents), _BATCH):
-                part = documents[start : start + _BATCH]
+            for part in batches(documents):
                 deleted = session.execute(delete(ChunkRow).where(self._chunks_of(part)))
                 chunks += deleted.rowcount  # type: ignore[attr-defined]  # a CursorResult for a DELETE
                 session.execute(delete(DocumentRow).where(self._is_mine(DocumentRow), DocumentRow.id.in_(part)))
@@ -175,11 +173,10 @@ class Catalog(WriteJournal, DocumentRecords):
 
     def passages(self, ids: Iterable[str]) -> dict[str, Passage]:
         """The chunks of those ids that are in force now; the others are left out."""
-        wanted = list(dict.fromkeys(ids))
         found: dict[str, Passage] = {}
         with self._database.transaction() as session:
-            for start in range(0, len(wanted), _BATCH):
-                mine = {"generation": self.generation, "ids": wanted[start : start + _BATCH]}
+            for part in batches(ids):
+                mine = {"generation": self.generation, "ids": part}
                 rows = (
                     session.connection().execute(_PASSAGES_BY_ID, mine).all()
                 )  # row by row lets other threads in at each

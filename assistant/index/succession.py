@@ -53,7 +53,7 @@ class DocumentRecords(GenerationScope):
             if ids is None:
                 rows = list(connection.execute(_FACTS.where(self._is_mine(DocumentRow))))
             else:
-                parts = [{"generation": self.generation, "ids": part} for part in _batches(ids)]
+                parts = [{"generation": self.generation, "ids": part} for part in batches(ids)]
                 rows = [row for part in parts for row in connection.execute(_FACTS_BY_ID, part)]
         return {
             key: DocumentFacts(key, title, path, version, details, series, by, AccessClass(department, level))
@@ -64,7 +64,7 @@ class DocumentRecords(GenerationScope):
         """Those of the documents that something replaces: few or none, and quickly told."""
         found: list[str] = []
         with self._database.transaction() as session:
-            for part in _batches(ids):
+            for part in batches(ids):
                 mine = {"generation": self.generation, "ids": part}
                 found += session.connection().scalars(_SUPERSEDED, mine)
         return found
@@ -73,7 +73,7 @@ class DocumentRecords(GenerationScope):
         """The text of each document's first passage."""
         found: dict[str, str] = {}
         with self._database.transaction() as session:
-            for part in _batches(documents):
+            for part in batches(documents):
                 query = select(ChunkRow.document_id, ChunkRow.text).where(self._is_mine(ChunkRow))
                 rows = session.execute(query.where(ChunkRow.document_id.in_(part), ChunkRow.position == 0))
                 found.update((document, text) for document, text in rows)
@@ -245,7 +245,8 @@ def _chain(catalog: DocumentRecords, one: DocumentFacts, known: dict[str, Docume
         following = known[following].superseded_by
 
 
-def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+def batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Each id once, as many at a time as one IN (…) holds."""
     wanted = list(dict.fromkeys(ids))
     for start in range(0, len(wanted), _BATCH):
         yield wanted[start : start + _BATCH]

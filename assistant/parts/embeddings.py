@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from assistant import resources
 from assistant.errors import ConfigError
@@ -28,6 +28,7 @@ _LONG = 100  # … of no more characters; WordPiece makes one token of a longer 
 _LETTERS = 8  # of a long word that count as a token at least
 _WORD = re.compile(r"\S+")
 _SAMPLE = 1_000_000  # bytes; hashing gigabytes of weights at every start would cost seconds
+OfWord = TypeVar("OfWord")
 
 
 @EMBEDDINGS.register("huggingface")
@@ -154,7 +155,23 @@ class LazyTokenizer:
         return self._sizes if self._sizes.is_exact else None
 
 
-class WordSizes(dict[str, int]):
+class ByWord(dict[str, OfWord]):
+    """What is made of a word, remembered: text has few different words, and they are short."""
+
+    def __init__(self, make: Callable[[str], OfWord]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, word: str) -> OfWord:
+        found = self._make(word)
+        if len(word) <= _LONG:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+
+class WordSizes(ByWord[int]):
     """How many tokens each word has, remembered: text has few different words, and counting them costs a tenth of encoding.
 
     Tokenizers that cut at blanks before anything else (WordPiece; XLM-R's too) give a word the same tokens wherever it
@@ -162,7 +179,7 @@ class WordSizes(dict[str, int]):
     """
 
     def __init__(self, encode: Callable[[str], list[int]]) -> None:
-        super().__init__()
+        super().__init__(self._size)
         self._encode = encode
         self.is_exact = self.count(TRIAL) == len(encode(TRIAL))
 
@@ -178,10 +195,6 @@ class WordSizes(dict[str, int]):
             total += self[match[0]]
         return [*starts, len(text)], [*before, total]
 
-    def __missing__(self, word: str) -> int:
-        if len(word) > _LONG:  # else a passage might hold megabytes of base64
-            return max(len(self._encode(word)), len(word) // _LETTERS)
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        size = self[word] = len(self._encode(word))
-        return size
+    def _size(self, word: str) -> int:
+        tokens = len(self._encode(word))
+        return tokens if len(word) <= _LONG else max(tokens, len(word) // _LETTERS)  # megabytes of base64, say

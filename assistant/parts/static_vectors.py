@@ -15,35 +15,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assistant.parts.embeddings import TRIAL
+from assistant.parts.embeddings import TRIAL, ByWord
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_REMEMBERED = 200_000  # words …
-_LONG = 100  # … of no more characters
 _ODD = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")  # blanks for Python, nothing for a tokenizer
 
 
-class WordTokens(dict[str, tuple[int, ...]]):
+class WordTokens(ByWord[tuple[int, ...]]):
     """Word → the numbers of its tokens."""
 
     def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - tokenizers has no types
-        super().__init__()
+        super().__init__(self._cut)
         self._tokenizer = tokenizer
 
     def of(self, text: str) -> Sequence[int]:
         if _ODD.search(text):
             return self._cut(text)
         return list(chain.from_iterable(map(self.__getitem__, text.split())))
-
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        found = self._cut(word)
-        if len(word) <= _LONG:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[word] = found
-        return found
 
     def _cut(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)

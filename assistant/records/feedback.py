@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
@@ -13,6 +14,9 @@ from assistant.records.conversations import owned_message
 from assistant.records.database import Database
 from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow, UserRow
 from assistant.records.texts import storable
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 RATINGS = (1, -1)
 REASONS = ("wrong", "incomplete", "outdated", "wrong_source", "not_found", "unclear", "other")
@@ -52,20 +56,12 @@ class Feedback:
     def get(self, owner: str, message: str) -> FeedbackRow:
         """Raises `NotFound`, also when nothing was said yet."""
         with self._database.transaction() as session:
-            owned_message(session, owner, message)
-            row = session.get(FeedbackRow, message)
-        if row is None:
-            raise NotFound("there is no feedback on this message")
-        return row
+            return _given(session, owner, message)
 
     def remove(self, owner: str, message: str) -> None:
         """Raises `NotFound`."""
         with self._database.transaction() as session:
-            owned_message(session, owner, message)
-            row = session.get(FeedbackRow, message)
-            if row is None:
-                raise NotFound("there is no feedback on this message")
-            session.delete(row)
+            session.delete(_given(session, owner, message))
 
     def of_conversation(self, owner: str, conversation: str) -> dict[str, FeedbackRow]:
         """By message, of one of the owner's conversations; another's has none."""
@@ -94,6 +90,14 @@ class Feedback:
             query = query.where(FeedbackRow.message_id == message)
         with self._database.transaction() as session:
             return [Rated(feedback, row, user) for feedback, row, user in session.execute(query)]
+
+
+def _given(session: Session, owner: str, message: str) -> FeedbackRow:
+    owned_message(session, owner, message)
+    row = session.get(FeedbackRow, message)
+    if row is None:
+        raise NotFound("there is no feedback on this message")
+    return row
 
 
 def _check(rating: int, reason: str, comment: str) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
-from assistant.ask.events import Event, Finished, Notice, Queued, Recorded, Source, Sources, Step, Token
+from assistant.ask.events import (
+    Event,
+    Finished,
+    Notice,
+    Queued,
+    Recorded,
+    Source,
+    Sources,
+    Step,
+    Token,
+    without_markers,
+)
 from assistant.conversations.views import MessageView
 from assistant.ui.messages import Shown, message_html
 from assistant.ui.texts import failure_text, queued_text, texts
 
-_MARKERS = re.compile(r"\s*\[\d+\]")
 _TOLD = 1500  # characters
 
 
@@ -74,7 +83,7 @@ class Live:
         return self._ready(self._finished.answer) if self._finished else escape(texts(self._language)["stopped"])
 
     def _ready(self, answer: str) -> str:
-        return escape(f"{texts(self._language)['answer_ready']} {_MARKERS.sub('', answer)[:_TOLD]}")
+        return escape(f"{texts(self._language)['answer_ready']} {without_markers(answer)[:_TOLD]}")
 
     def html(self) -> str:
         shown = Shown(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from assistant.ask.events import Notice, Source, Span, Step
+from assistant.ask.events import Notice, Source, Span, Step, without_markers
 from assistant.conversations.views import MessageView, OpenConversation, SourceView
 from assistant.ui.doubts import doubted_html
 from assistant.ui.markup import list_html
@@ -15,7 +14,6 @@ from assistant.ui.rating import rating_html
 from assistant.ui.render import safe_inline, sources_markdown, step_markdown
 from assistant.ui.texts import decimal_text, failure_text, notice_text, texts
 
-_MARKER = re.compile(r"\s*\[\d+\]")
 EXPORTS = ("md", "docx", "json")
 
 
@@ -144,7 +142,7 @@ def _nearest(shown: Shown, language: str) -> str:
 def _unsupported(shown: Shown, t: dict[str, str]) -> str:
     """The sentences themselves: a reader who does not see the looks of an answer learns of them too."""
     said = [shown.text[span.start : span.end].strip() for span in shown.unsupported]
-    quotes = "".join(f"<li>{escape(_MARKER.sub('', one))}</li>" for one in said if one)
+    quotes = "".join(f"<li>{escape(without_markers(one))}</li>" for one in said if one)
     return f'<div class="unsupported"><p>{escape(t["unsupported_note"])}</p><ul>{quotes}</ul></div>' if quotes else ""
 
 

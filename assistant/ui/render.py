@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from assistant.ask.events import Source, Step
+from assistant.ask.events import MARKER, Source, Step
 from assistant.ui.code import split_code
 from assistant.ui.texts import dated_text, decimal_text, out_of_force, place_text, texts
 
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 _BEFORE_LINK = re.compile(r"[!\\]$")
 _SHOWN_OF_QUESTION, _SHOWN_OF_PASSAGE = 500, 1500  # characters
 # What would begin code that `split_code` has not found; a sign behind a backslash is no code already.
@@ -45,7 +44,7 @@ def _safe(text: str) -> str:
 
 
 def _linked(text: str, links: Mapping[int, str]) -> str:
-    parts = _MARKER.split(text)
+    parts = MARKER.split(text)
     shown = [_safe(parts[0])]
     for number, rest in zip(parts[1::2], parts[2::2], strict=True):
         # "Done![1]" must not become an image, nor a backslash undo the link

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from assistant.ask.events import Finished, Notice, Source, Turn
+from assistant.ask.events import MARKER, Finished, Notice, Source, Turn
 from assistant.ask.language import language_of
 from assistant.errors import AssistantError
 from assistant.ui.render import document_link, safe_inline
 from assistant.ui.texts import dated_text, notice_text, out_of_force, place_text, texts
-
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 
 
 class UnsupportedRequest(AssistantError):
@@ -58,7 +55,7 @@ def citations_of(content: str, sources: Sequence[Source], base: str) -> list[dic
     """For each [n] in the text where it stands (`content[start_index:end_index]`) and what it names."""
     by_number = {source.n: source for source in sources}
     found = []
-    for marker in _MARKER.finditer(content):
+    for marker in MARKER.finditer(content):
         if source := by_number.get(int(marker[1])):
             cited = {
                 "start_index": marker.start(),

@@ -32,21 +32,16 @@ MESSAGE: dict[str, Any] = {
     "finished_at": "2026-03-02T09:20:30+00:00",
     "feedback": None,
 }
+CONVERSATION: dict[str, Any] = {
+    "id": ID,
+    "title": "Как настроить VPN?",
+    "created_at": "2026-03-02T09:15:00+00:00",
+    "updated_at": "2026-03-02T09:20:30+00:00",
+}
 
 
 class ConversationOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": ID,
-                    "title": "Как настроить VPN?",
-                    "created_at": "2026-03-02T09:15:00+00:00",
-                    "updated_at": "2026-03-02T09:20:30+00:00",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [CONVERSATION]})
 
     id: str
     title: str
@@ -169,19 +164,7 @@ class MessageOut(BaseModel):
 
 
 class OpenConversationOut(ConversationOut):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": ID,
-                    "title": "Как настроить VPN?",
-                    "created_at": "2026-03-02T09:15:00+00:00",
-                    "updated_at": "2026-03-02T09:20:30+00:00",
-                    "messages": [MESSAGE],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{**CONVERSATION, "messages": [MESSAGE]}]})
 
     messages: list[MessageOut] = Field(description="The oldest first.")
 

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from assistant.index.chroma_server import ChromaServer
+from assistant.records.database import Database
 from assistant.wiring import build
+from tests.conftest import need
 from tests.integration import company
 from tests.integration.chroma_sites import Make, User, servers_of
 from tests.integration.company import Site
 from tests.integration.tiny_models import write_encoder
+from tests.servers.postgres import binaries, postgres
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,18 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real, tiny embedding model; left as it is."""
     return write_encoder(tmp_path_factory.mktemp("hub") / "encoder")
+
+
+@pytest.fixture(scope="module")
+def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """With the tables of today."""
+    need(binaries(), "PostgreSQL (apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgres")
+    with postgres(folder) as url:
+        database = Database(url)
+        database.migrate(folder / "lock")
+        yield database
+        database.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from assistant.parts import static_vectors
+from assistant.parts import embeddings
 from assistant.parts.static_vectors import StaticVectors, is_static
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def bundled() -> SentenceTransformer:
 
 @pytest.mark.parametrize("remembered", [200_000, 50])
 def test_the_same_vectors(bundled: SentenceTransformer, monkeypatch: pytest.MonkeyPatch, remembered: int) -> None:
-    monkeypatch.setattr(static_vectors, "_REMEMBERED", remembered)
+    monkeypatch.setattr(embeddings, "_REMEMBERED", remembered)
     assert is_static(bundled)
     texts = [file.read_text("utf-8") for file in sorted((ROOT / "data/docs").rglob("*.md"))] + ODD
     vectors = StaticVectors(bundled)
@@ -46,7 +46,7 @@ def test_the_same_vectors(bundled: SentenceTransformer, monkeypatch: pytest.Monk
 
 
 def test_words_are_forgotten(bundled: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static_vectors, "_REMEMBERED", 50)
+    monkeypatch.setattr(embeddings, "_REMEMBERED", 50)
     vectors = StaticVectors(bundled)
     vectors.encode([" ".join(map(str, range(1000))), "y" * 101])
     assert len(vectors._words) <= 50
