@@ -40,7 +40,7 @@ docs: setup
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install -q torch==2.13.0
-	.venv/lock/bin/python -m pip install -q ".[dev,postgres,webdav]"
+	.venv/lock/bin/python -m pip install -q ".[dev,postgres,redis,webdav]"
 	.venv/lock/bin/python -m pip freeze --exclude local-corporate-assistant \
 		| sed -E 's/^(torch==[0-9.]+).*/\1/; /^(nvidia|cuda|triton)/d' > requirements.lock
 	rm -rf .venv/lock

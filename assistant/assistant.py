@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+    from assistant.accounts.service import AccountService
     from assistant.ask.chain import Chain
     from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
@@ -58,6 +59,7 @@ class Assistant:
 
     settings: Settings
     users: Users
+    accounts: AccountService
     tokens: Tokens
     policy: Policy
     serving: Serving

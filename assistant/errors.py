@@ -17,7 +17,10 @@
     ├── AlreadyAsked               the same question was sent before      http 409
     ├── NotFound                   no such thing, or none this person may see  http 404
     │   └── FileChanged            the file is not the loaded version      http 404
+    ├── LimitReached               too many questions or attempts         http 429, retryable
+    ├── SignInUnavailable          a directory does not answer            http 503, retryable
     └── AccessDenied               not signed in, or not allowed          http 403
+        └── WrongPassword          of a name and a password               http 401
 
 Messages are one line for a person: what happened, what to do.
 """
@@ -110,5 +113,23 @@ class FileChanged(NotFound):
     pass
 
 
+class LimitReached(AssistantError):
+    http_status = 429
+    retryable = True
+
+    def __init__(self, message: str, seconds: int = 60) -> None:
+        super().__init__(message)
+        self.seconds = seconds  # after which it is worth another try
+
+
+class SignInUnavailable(AssistantError):
+    http_status = 503
+    retryable = True
+
+
 class AccessDenied(AssistantError):
     http_status = 403
+
+
+class WrongPassword(AccessDenied):
+    http_status = 401

@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+from assistant.settings_block import Block
+from assistant.settings_security import Access, Audit, Auth, Limits, Sessions
 
 
 class Storage(Block):
@@ -207,13 +206,6 @@ class Ingest(Block):
     )
 
 
-class Access(Block):
-    everyone: list[str] = Field(
-        default=["company"], description="Departments whose documents everyone signed in may read."
-    )
-    everyone_level: PositiveInt = Field(default=1, description="Level up to which everyone may read them.")
-
-
 class Index(Block):
     keep_generations: int = Field(
         default=1, ge=0, description="Replaced generations of the index that `assistant reindex --back` can return to."
@@ -231,11 +223,6 @@ class State(Block):
     undo_days: PositiveInt = Field(
         default=30, description="A deleted conversation can be restored for so long, then it is removed for good."
     )
-
-
-class Sessions(Block):
-    idle_hours: PositiveFloat = Field(default=12.0, description="A session unused for this long ends.")
-    max_days: PositiveFloat = Field(default=30.0, description="A session ends after this long in any case.")
 
 
 class Logs(Block):
@@ -261,7 +248,10 @@ class Settings(Block):
     answer: Answer = Field(default=Answer(), description="How answers are made.")
     ingest: Ingest = Field(default=Ingest(), description="How documents are loaded.")
     index: Index = Field(default=Index(), description="Generations of the index (`assistant reindex`).")
-    access: Access = Field(default=Access(), description="What everyone may read.")
+    auth: Auth = Field(default=Auth(), description="The ways in.")
+    access: Access = Field(default=Access(), description="What people may read.")
+    limits: Limits = Field(default=Limits(), description="How much one person or address may ask.")
+    audit: Audit = Field(default=Audit(), description="What is written down of who did what.")
     state: State = Field(default=State(), description="How long conversations are kept.")
     sessions: Sessions = Field(default=Sessions(), description="How long people stay signed in.")
     logs: Logs = Field(default=Logs(), description="What is logged.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
+from assistant.account_wiring import make_accounts, make_rights
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
@@ -69,10 +70,13 @@ def build(
         Generations(database), shared.configured, lambda generation: make_index(shared, serving, generation)
     )
     drawing = Drawing(settings.ingest)
+    rights = make_rights(settings)
+    users = Users(database, rights)
     return Assistant(
         settings=settings,
-        users=Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days),
-        tokens=Tokens(database),
+        users=users,
+        accounts=make_accounts(settings, database, users, rights),
+        tokens=Tokens(database, rights),
         policy=shared.policy,
         serving=serving,
         chroma=shared.chroma,
@@ -138,13 +142,12 @@ def open_database(settings: Settings, storage: Path) -> Database:
 
 def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
-    database = open_database(settings, prepare_storage(settings.storage.path))
-    return Users(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+    return Users(open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
 
 
 def open_tokens(settings: Settings) -> Tokens:
     """Tokens of programs alone, likewise."""
-    return Tokens(open_database(settings, prepare_storage(settings.storage.path)))
+    return Tokens(open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
 
 
 def open_statistics(settings: Settings) -> StatisticsService:

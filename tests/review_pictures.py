@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
 from assistant.records.surveys import Surveys
-from assistant.records.tables import UserRow
 from tests.browser.pages import chromium, signed_in
 from tests.servers.assistant_process import AssistantProcess
 from tests.unit.test_statistics import NOON, add

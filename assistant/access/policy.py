@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assistant.access.principal import ALL_DEPARTMENTS, AccessClass, Principal
+from assistant.access.principal import AccessClass, Principal
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Policy:
     def explain(self, principal: Principal, access_class: AccessClass) -> tuple[bool, str]:
         """The decision and its reason, in one sentence."""
         department, level = access_class.department, access_class.level
-        member = ALL_DEPARTMENTS in principal.departments or department in principal.departments
-        if not member and department not in self.everyone:
+        granted = principal.level_in(department)
+        if department in self.everyone:
+            granted = max(granted or 0, principal.level, self.everyone_level)
+        if granted is None:
             return False, f"{principal.name} is not in department '{department}', and it is not open to everyone"
-        granted = max(principal.level, self.everyone_level) if department in self.everyone else principal.level
         if level > granted:
             return False, f"the document has level {level}, {principal.name} reads up to level {granted}"
         return True, f"{principal.name} reads '{department}' up to level {granted}"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from assistant.errors import InvalidRequest, NotFound
+from assistant.records.account_tables import UserRow
 from assistant.records.conversations import owned_message
 from assistant.records.database import Database
-from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow, UserRow
+from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 from assistant.records.texts import storable
 
 if TYPE_CHECKING:

@@ -28,9 +28,11 @@ from sqlalchemy import (
     select,
 )
 
+from assistant.records.account_tables import SurveyRow, UserRow
+from assistant.records.base import UtcDateTime
 from assistant.records.conversations import ANSWERING, FAILED, FINISHED
 from assistant.records.database import Database
-from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow, SurveyRow, UserRow, UtcDateTime
+from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

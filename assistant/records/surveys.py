@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 
 from assistant.errors import InvalidRequest
+from assistant.records.account_tables import SurveyRow
 from assistant.records.conversations import FINISHED
 from assistant.records.database import Database
-from assistant.records.tables import ConversationRow, MessageRow, SurveyRow
+from assistant.records.tables import ConversationRow, MessageRow
 
 ANSWERS_BEFORE = 10  # who had fewer has nothing to compare with
 WEEK = timedelta(days=7)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypedDict
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -17,23 +16,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC everywhere: SQLite forgets the zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class Base(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcDateTime}  # noqa: RUF012
+from assistant.records import account_tables as account_tables  # rows here belong to accounts
+from assistant.records.base import Base
 
 
 class AccessClassRow(Base):
@@ -155,31 +141,6 @@ class CounterRow(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
-class UserRow(Base):
-    """A local account. The password is kept as an argon2 hash only."""
-
-    __tablename__ = "users"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(300))
-    roles: Mapped[list[str]]
-    departments: Mapped[list[str]]
-    level: Mapped[int]
-    created_at: Mapped[datetime]
-
-
-class SessionRow(Base):
-    """Somebody signed in. Only a hash of the cookie's random id is kept."""
-
-    __tablename__ = "sessions"
-
-    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime]
-    used_at: Mapped[datetime]
-
-
 class ConversationRow(Base):
     """A person's questions and answers on one matter. One that is deleted can be restored until it is purged."""
 
@@ -242,28 +203,3 @@ class FeedbackRow(Base):
     comment: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-
-
-class ApiTokenRow(Base):
-    """What a program shows to ask in a person's name. Only a hash of it is kept."""
-
-    __tablename__ = "api_tokens"
-
-    id: Mapped[str] = mapped_column(String(12), primary_key=True)  # names it in lists; opens nothing
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(String(100))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-
-
-class SurveyRow(Base):
-    """How many minutes somebody says the assistant saved him in a week; None when he was asked and did not say."""
-
-    __tablename__ = "surveys"
-
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    week: Mapped[str] = mapped_column(String(8), primary_key=True)  # ISO: 2026-W48
-    minutes: Mapped[int | None]
-    answered_at: Mapped[datetime] = mapped_column(index=True)

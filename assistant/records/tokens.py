@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, select
 
 from assistant.access.principal import Principal
+from assistant.access.rights import Rights
 from assistant.errors import ConfigError, NotFound
+from assistant.records.account_tables import ApiTokenRow, UserRow
 from assistant.records.database import Database
-from assistant.records.tables import ApiTokenRow, UserRow
 from assistant.records.users import principal_of
 
 PREFIX = "lca_"  # by which scanners of leaked secrets, and people, know what it is
@@ -37,8 +38,9 @@ class ApiToken:
 class Tokens:
     """Repository of the tokens. They end by themselves, when revoked, and with their person."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rights: Rights) -> None:
         self._database = database
+        self._rights = rights
 
     def create(self, user: str, name: str, *, days: int) -> tuple[ApiToken, str]:
         """A new one for the person of that name, and its secret, which nobody can read again.
@@ -96,7 +98,7 @@ class Tokens:
                 return None
             if token.used_at is None or now - token.used_at > _USE_NOTED_EVERY:
                 token.used_at = now
-            return principal_of(user)
+            return principal_of(user, self._rights)
 
 
 def _user_id(row: UserRow | None, name: str) -> str:

@@ -44,7 +44,7 @@ async def _look_up(request: Request) -> Principal | None:
     session_id = request.cookies.get(COOKIE)
     if not session_id:
         return None
-    return await run_in_threadpool(assistant_of(request).users.of_session, session_id)
+    return await run_in_threadpool(assistant_of(request).accounts.of_session, session_id)
 
 
 async def principal(request: Request) -> Principal:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from assistant.errors import WrongPassword
 from assistant.ui.texts import reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import COOKIE, AssistantDep, principal_or_none
@@ -31,10 +32,11 @@ async def login(
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     # few at a time: checking a password takes a core for a while, and every request needs one of the threads
-    session_id = await anyio.to_thread.run_sync(
-        assistant.users.sign_in, name, password, limiter=request.app.state.password_checks
-    )
-    if session_id is None:
+    try:
+        session_id = await anyio.to_thread.run_sync(
+            assistant.accounts.sign_in, name, password, limiter=request.app.state.password_checks
+        )
+    except WrongPassword:
         return _page(request, wrong=True, name=name)
     response = RedirectResponse("/", 303)
     response.set_cookie(
@@ -58,7 +60,7 @@ async def logout_page() -> Response:
 async def logout(request: Request, assistant: AssistantDep) -> Response:
     session_id = request.cookies.get(COOKIE)
     if session_id:
-        await run_in_threadpool(assistant.users.sign_out, session_id)
+        await run_in_threadpool(assistant.accounts.sign_out, session_id)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
 from assistant.records.surveys import ANSWERS_BEFORE
-from assistant.records.tables import UserRow
 from tests.browser.pages import signed_in
 from tests.review_pictures import NO_MODEL, asked
 from tests.servers.assistant_process import AssistantProcess

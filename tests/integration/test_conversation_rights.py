@@ -23,10 +23,11 @@ from assistant.conversations.masking import WITHHELD
 from assistant.conversations.service import ConversationService
 from assistant.conversations.views import MessageView
 from assistant.errors import NotFound
+from assistant.records.account_tables import UserRow
 from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
-from assistant.records.tables import MessageRow, UserRow
+from assistant.records.tables import MessageRow
 from assistant.records.texts import folded
 from tests.integration import company
 from tests.integration.talking import PRICES, only, quick_site, talk

@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 
 from assistant.index.catalog import Catalog
+from assistant.records.base import Base
 from assistant.records.database import Database
-from assistant.records.tables import Base
 from assistant.reindex.build import Reindex
 from assistant.settings import Database as DatabaseSettings
 from assistant.settings import Embedding
@@ -39,9 +39,9 @@ def test_the_whole_walk_on_postgresql(tmp_path: Path) -> None:
             assert assistant.ingest(pipeline).unchanged == report.added
 
             assistant.users.add("petrov", "a long password", roles=[], departments=["sales"], level=1)
-            session = assistant.users.sign_in("petrov", "a long password")
+            session = assistant.accounts.sign_in("petrov", "a long password")
             assert session is not None
-            person = assistant.users.of_session(session)
+            person = assistant.accounts.of_session(session)
             assert person is not None
             assert person.departments == {"sales"}
 

@@ -8,8 +8,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from assistant.records.base import Base
 from assistant.records.database import Database
-from assistant.records.tables import Base
 from tests.unit.talks import emptied
 from tests.unit.test_conversation_records import *  # noqa: F403 - the same tests, by the database below
 

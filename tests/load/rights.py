@@ -30,7 +30,8 @@ from assistant.access.principal import ALL_DEPARTMENTS, AccessClass, Principal
 from assistant.ask.retrieval import METHODS
 from assistant.assistant import Assistant
 from assistant.index.writer import Version, Writer
-from assistant.records.tables import DocumentRow, UserRow
+from assistant.records.account_tables import UserRow
+from assistant.records.tables import DocumentRow
 from assistant.settings import Access
 from assistant.web.app import create_app
 from assistant.wiring import build

@@ -30,8 +30,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from assistant.access.rights import Rights
+from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
-from assistant.records.tables import UserRow
 from assistant.records.tokens import Tokens
 from tests.servers.assistant_process import AssistantProcess
 from tests.servers.ollama_script import split_pieces
@@ -229,7 +230,7 @@ def _keys(storage: Path, people: int) -> list[str]:
             row = UserRow(id=secrets.token_hex(10), name=name, password_hash="-", created_at=datetime.now(UTC))
             row.roles, row.departments, row.level = ["user"], ["*"], 9
             session.add(row)
-    tokens = Tokens(database)
+    tokens = Tokens(database, Rights())
     keys = [tokens.create(name, "load", days=1)[1] for name in names]
     database.close()
     return keys

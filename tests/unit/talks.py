@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete
 
+from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
-from assistant.records.tables import UserRow
 
 ANNA, BORIS = "anna-id", "boris-id"
 

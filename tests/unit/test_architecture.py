@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "assistant"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_FILE, MAX_FUNCTION = 300, 60
 
-BASE = {"errors", "registry", "resources", "settings"}
+BASE = {"errors", "registry", "resources", "settings", "settings_security"}
 STORE = BASE | {"access", "records", "parts", "index"}
 JOURNEYS = STORE | {"ask", "ingest"}
 # What each part of the package may import beside itself (docs/design: arrows point down).
@@ -23,22 +23,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "registry": {"errors"},
     "resources": {"errors"},
-    "settings": set(),
+    "settings_block": set(),
+    "settings_security": {"settings_block"},
+    "settings": {"settings_block", "settings_security"},
     "settings_loader": BASE,
     "parts": BASE,
     "access": BASE,
-    "records": BASE | {"access"},
+    "records": BASE | {"access", "parts"},  # parts: what a directory says of somebody
+    "accounts": BASE | {"access", "records", "parts"},
     "index": STORE,
     "ask": STORE,
     "ingest": STORE,
     "conversations": STORE | {"ask"},  # what is kept are the events of an answer
     "review": STORE | {"ask", "conversations"},  # of everybody's questions, for engineers and administrators
     "serving": JOURNEYS,
-    "assistant": JOURNEYS | {"serving", "conversations", "review", "__init__"},
+    "assistant": JOURNEYS | {"serving", "accounts", "conversations", "review", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access", "conversations"},
     "index_wiring": JOURNEYS | {"serving"},
-    "wiring": JOURNEYS | {"assistant", "serving", "index_wiring", "conversations", "review"},
+    "account_wiring": BASE | {"access", "accounts", "records", "parts"},
+    "wiring": JOURNEYS | {"account_wiring", "assistant", "serving", "index_wiring", "conversations", "review"},
     "operations": BASE | {"assistant", "index", "__init__"},
     "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},

@@ -13,10 +13,11 @@ from alembic.config import Config
 from sqlalchemy import event, inspect, select, update
 
 from assistant.errors import InvalidRequest, NotFound
+from assistant.records.account_tables import UserRow
 from assistant.records.conversations import ANSWERING, BROKEN_OFF, FAILED, FINISHED, STOPPED, Conversations
 from assistant.records.database import MIGRATIONS, Database
 from assistant.records.feedback import Feedback
-from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow, UserRow
+from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 from assistant.records.texts import MAX_TITLE, title_of
 from tests.unit.talks import ANNA, BORIS, add_people
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 from assistant.access.principal import AccessClass
 from assistant.errors import StorageError
 from assistant.index.catalog import Catalog
+from assistant.records.base import Base
 from assistant.records.database import Database, _reason
-from assistant.records.tables import Base, ChunkRow, CounterRow
+from assistant.records.tables import ChunkRow, CounterRow
 
 
 def opened(folder: Path, name: str = "assistant.db") -> Database:

@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from assistant.cli.main import app
 from assistant.errors import InvalidRequest
+from assistant.records.account_tables import SurveyRow, UserRow
 from assistant.records.conversations import ANSWERING, FAILED, FINISHED, STOPPED
 from assistant.records.database import Database
 from assistant.records.statistics import Figures, Statistics
 from assistant.records.surveys import ANSWERS_BEFORE, MAX_MINUTES, WEEK, Surveys
-from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow, SurveyRow, UserRow
+from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 from assistant.review.statistics import Report, StatisticsService
 from tests.unit.talks import ANNA, BORIS, add_people
 

@@ -10,9 +10,10 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
+from assistant.access.rights import Rights
 from assistant.errors import ConfigError, NotFound
+from assistant.records.account_tables import ApiTokenRow, UserRow
 from assistant.records.database import Database
-from assistant.records.tables import ApiTokenRow, UserRow
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 
@@ -23,7 +24,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(f"sqlite:///{file}")
     database.migrate(file.with_name("lock"))
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("лесной-еж-42")
-    users = Users(database, idle_hours=12, max_days=30)
+    users = Users(database)
     for name in ("Иванова", "Петров"):
         users.add(name, "лесной-еж-42", roles=["engineer"], departments=["hr"], level=2)
     with database.transaction() as session:
@@ -39,12 +40,12 @@ def database(prepared: Path, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def users(database: Database) -> Users:
-    return Users(database, idle_hours=12, max_days=30)
+    return Users(database)
 
 
 @pytest.fixture
 def tokens(database: Database) -> Tokens:
-    return Tokens(database)
+    return Tokens(database, Rights())
 
 
 def age(database: Database, by: timedelta) -> None:

@@ -11,8 +11,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from assistant.errors import ConfigError, NotFound
+from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
-from assistant.records.tables import SessionRow, UserRow
 from assistant.records.users import ROLES, Users, generate_password
 
 PASSWORD = "лесной-еж-42"
@@ -25,7 +25,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("users") / "assistant.db"
     database = Database(f"sqlite:///{file}")
     database.migrate(file.with_name("lock"))
-    users = Users(database, idle_hours=12, max_days=30)
+    users = Users(database)
     users.add("Иванова", PASSWORD, roles=["engineer"], departments=["hr", "sales", "hr"], level=2)
     with database.transaction() as session:
         session.execute(update(UserRow).values(password_hash=CHEAP.hash(PASSWORD)))
@@ -45,7 +45,7 @@ def database(file: Path) -> Database:
 
 @pytest.fixture
 def users(database: Database) -> Users:
-    return Users(database, idle_hours=12, max_days=30)
+    return Users(database)
 
 
 def signed_in(users: Users, name: str = "Иванова", password: str = PASSWORD) -> str:

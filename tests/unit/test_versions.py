@@ -12,8 +12,9 @@ from assistant.index.catalog import INDEXED, Catalog
 from assistant.index.dates import day_in_lines, iso_day
 from assistant.index.succession import is_expired, later_editions, mark
 from assistant.index.versions import document_day, edition_of, series_key, take_apart
+from assistant.records.base import Base
 from assistant.records.database import Database
-from assistant.records.tables import Base, ChunkColumns, DocumentRow
+from assistant.records.tables import ChunkColumns, DocumentRow
 
 LEAVE = "положение об отпусках"
 TODAY = date(2025, 6, 1)

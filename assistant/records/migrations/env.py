@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from assistant.records.tables import Base
+from assistant.records.base import Base
 
 engine = context.config.attributes["engine"]
 with engine.connect() as connection:

@@ -1,0 +1,10 @@
+"""From where the present request comes, for what is written down and counted; empty on the command line.
+
+A context variable: each request and each task that it starts has its own.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+ADDRESS: ContextVar[str] = ContextVar("address", default="")

@@ -1,0 +1,23 @@
+"""The accounts' part of `wiring`: what groups give, and the ways in."""
+
+from __future__ import annotations
+
+from assistant.access.rights import Rights
+from assistant.accounts.service import AccountService
+from assistant.parts.sign_in import PasswordSignIn
+from assistant.records.database import Database
+from assistant.records.sessions import Sessions
+from assistant.records.users import Users
+from assistant.settings import Settings
+
+
+def make_rights(settings: Settings) -> Rights:  # noqa: ARG001
+    """What groups give."""
+    return Rights()
+
+
+def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:
+    """The service behind the sign-in page, with the ways in that the settings name."""
+    sessions = Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+    ways: list[PasswordSignIn] = []
+    return AccountService(users, sessions, rights=rights, ways=ways, settings=settings.auth)

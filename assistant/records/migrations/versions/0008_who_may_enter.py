@@ -1,0 +1,63 @@
+"""accounts from directories, that end or are off; sessions that are checked again; scopes of tokens; the audit"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+_TIME = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("users") as users:
+        users.add_column(sa.Column("source", sa.String(80), nullable=False, server_default="local"))
+        users.add_column(sa.Column("subject", sa.String(300), nullable=True))
+        users.add_column(sa.Column("display_name", sa.String(300), nullable=False, server_default=""))
+        users.add_column(sa.Column("groups", sa.JSON(), nullable=False, server_default="[]"))
+        users.add_column(sa.Column("must_change", sa.Boolean(), nullable=False, server_default=sa.false()))
+        users.add_column(sa.Column("disabled_at", _TIME, nullable=True))
+        users.add_column(sa.Column("expires_at", _TIME, nullable=True))
+        users.add_column(sa.Column("checked_at", _TIME, nullable=True))
+        users.create_unique_constraint("users_by_subject", ["source", "subject"])
+    op.add_column("sessions", sa.Column("sid", sa.String(300), nullable=True))
+    op.add_column("sessions", sa.Column("id_token", sa.Text(), nullable=True))
+    op.add_column("sessions", sa.Column("address", sa.String(60), nullable=False, server_default=""))
+    op.add_column("sessions", sa.Column("browser", sa.String(300), nullable=False, server_default=""))
+    op.add_column("api_tokens", sa.Column("scopes", sa.JSON(), nullable=False, server_default='["ask"]'))
+    op.create_table(
+        "audit_events",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("actor_id", sa.String(40), nullable=False),
+        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("address", sa.String(60), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("previous", sa.String(64), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("audit_events_by_actor", "audit_events", ["actor_id", "at"])
+
+
+def downgrade() -> None:
+    op.drop_table("audit_events")
+    op.drop_column("api_tokens", "scopes")
+    for name in ("browser", "address", "id_token", "sid"):
+        op.drop_column("sessions", name)
+    with op.batch_alter_table("users") as users:
+        users.drop_constraint("users_by_subject", type_="unique")
+        for name in (
+            "checked_at",
+            "expires_at",
+            "disabled_at",
+            "must_change",
+            "groups",
+            "display_name",
+            "subject",
+            "source",
+        ):
+            users.drop_column(name)

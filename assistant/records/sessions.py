@@ -1,0 +1,72 @@
+"""Sessions of signed-in people: random ids of which only a hash is kept, with an idle and an absolute end."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete
+
+from assistant.records.account_tables import SessionRow, UserRow
+from assistant.records.database import Database
+
+_USE_NOTED_EVERY = timedelta(minutes=1)  # not a write for every request
+
+
+class Sessions:
+    """Repository of the sessions."""
+
+    def __init__(self, database: Database, *, idle_hours: float, max_days: float) -> None:
+        self._database = database
+        self._idle = timedelta(hours=idle_hours)
+        self._max = timedelta(days=max_days)
+
+    def open(
+        self, user: str, *, address: str = "", browser: str = "", sid: str | None = None, id_token: str | None = None
+    ) -> str:
+        """A new session's id, for the cookie alone."""
+        session_id = secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        row = SessionRow(
+            id_hash=_digest(session_id),
+            user_id=user,
+            created_at=now,
+            used_at=now,
+            sid=sid,
+            id_token=id_token,
+            address=address[:60],
+            browser=browser[:300],
+        )
+        with self._database.transaction() as session:
+            session.execute(delete(SessionRow).where(SessionRow.created_at < now - self._max))
+            session.add(row)
+        return session_id
+
+    def user_of(self, session_id: str) -> UserRow | None:
+        """Whose session this is, as the account is now; None when it is unknown or over."""
+        now = datetime.now(UTC)
+        with self._database.transaction() as session:
+            found = session.get(SessionRow, _digest(session_id))
+            if found is None or now - found.used_at > self._idle or now - found.created_at > self._max:
+                return None
+            if now - found.used_at > _USE_NOTED_EVERY:
+                found.used_at = now
+            return session.get(UserRow, found.user_id)
+
+    def end(self, session_id: str) -> SessionRow | None:
+        """What it was; None if it was over already."""
+        with self._database.transaction() as session:
+            found = session.get(SessionRow, _digest(session_id))
+            if found is not None:
+                session.delete(found)
+            return found
+
+    def end_all(self, user: str) -> None:
+        with self._database.transaction() as session:
+            session.execute(delete(SessionRow).where(SessionRow.user_id == user))
+
+
+def _digest(session_id: str) -> str:
+    """256 random bits need no slow hash."""
+    return hashlib.sha256(session_id.encode()).hexdigest()

@@ -1,0 +1,47 @@
+"""The settings of who may enter, what they may read, how much they may ask, and what is written down of it. No behaviour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+
+from assistant.settings_block import Block
+
+
+class LocalAccounts(Block):
+    enabled: bool = Field(default=True, description="Whether accounts of `assistant users add` may sign in.")
+    min_password_chars: int = Field(default=10, ge=8, le=200, description="Length that a new password needs.")
+
+
+class Auth(Block):
+    local: LocalAccounts = Field(default=LocalAccounts(), description="Accounts kept here, with argon2 hashes.")
+    recheck_minutes: PositiveFloat = Field(
+        default=15.0,
+        description="A session asks its directory this often whether the person still may, and his groups.",
+    )
+
+
+class Access(Block):
+    everyone: list[str] = Field(
+        default=["company"], description="Departments whose documents everyone signed in may read."
+    )
+    everyone_level: PositiveInt = Field(default=1, description="Level up to which everyone may read them.")
+    file: Path = Field(
+        default=Path("configs/access.yaml"), description="What members of which group may read, and their roles."
+    )
+
+
+class Sessions(Block):
+    idle_hours: PositiveFloat = Field(default=12.0, description="A session unused for this long ends.")
+    max_days: PositiveFloat = Field(default=30.0, description="A session ends after this long in any case.")
+
+
+class Limits(Block):
+    storage: SecretStr | None = Field(
+        default=None, description="Where counts are kept: redis://… for several servers; by default in memory."
+    )
+
+
+class Audit(Block):
+    store_questions: bool = Field(default=True, description="Whether the audit keeps the words of questions.")
