@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, IPvAnyNetwork, PositiveFloat, PositiveInt, SecretStr
 
 from assistant.settings_block import Block
 from assistant.settings_security import Access, Audit, Auth, Limits, Sessions
@@ -29,6 +29,10 @@ class Server(Block):
     )
     shutdown_grace_seconds: PositiveFloat = Field(
         default=10.0, description="How long running answers may finish at shutdown."
+    )
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        default=[],
+        description="Addresses or networks of your reverse proxies: only their X-Forwarded-For and -Proto are believed.",
     )
     secure_cookies: bool = Field(default=False, description="Send the session cookie over HTTPS only; true behind TLS.")
 

@@ -8,3 +8,4 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 ADDRESS: ContextVar[str] = ContextVar("address", default="")
+ADDRESS_IN_SCOPE = "assistant.address"  # the same in a request's scope, for who runs apart from the request's task

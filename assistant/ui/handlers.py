@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 import structlog
 
+from assistant.access.caller import ADDRESS, ADDRESS_IN_SCOPE
 from assistant.access.principal import Principal
 from assistant.ask.events import Event, Recorded, Token
 from assistant.assistant import Assistant
@@ -158,6 +159,9 @@ class Handlers:
         return question, _SAME, problem_html(said), ""
 
     async def _user(self, request: gr.Request) -> Principal:
+        """Gradio's queue runs handlers in tasks that know nothing of the request: its address is given on here."""
+        if request.request is not None:
+            ADDRESS.set(request.request.scope[ADDRESS_IN_SCOPE])
         return await asyncio.to_thread(self._assistant.users.of_id, request.username)
 
     async def _talk(self, user: Principal, talk: str, language: str) -> str:

@@ -10,7 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.access.caller import ADDRESS
 from assistant.errors import NotFound, TooLarge
+from assistant.web.address import client_address
 from assistant.web.problems import problem_response, respond, respond_unexpected
 from assistant.web.session import NotSignedIn, bearer_token, principal_or_none
 
@@ -70,6 +72,7 @@ class Guard:
             await send(message)
 
         request = Request(scope, receive)
+        came_from = ADDRESS.set(client_address(request))
         try:
             answer = await _refusal(request) or self._app
             await answer(scope, receive if scope["path"] in _UPLOADS else _bounded(receive), send_safely)
@@ -78,6 +81,8 @@ class Guard:
                 raise
             response = await respond_unexpected(request, error)
             await response(scope, receive, send_safely)
+        finally:
+            ADDRESS.reset(came_from)
 
 
 async def _refusal(request: Request) -> Response | None:

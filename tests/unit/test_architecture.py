@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Command line, page and HTTP see the service, events and errors, and these values that the service takes or gives.
 VALUES = {
+    "assistant.access.caller",
     "assistant.access.principal",
     "assistant.ask.events",
     "assistant.ask.language.language_of",
