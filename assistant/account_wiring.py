@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assistant.access.access_file import FileRights
 from assistant.access.rights import Rights
 from assistant.accounts.service import AccountService
 from assistant.parts.sign_in import PasswordSignIn
@@ -11,9 +12,9 @@ from assistant.records.users import Users
 from assistant.settings import Settings
 
 
-def make_rights(settings: Settings) -> Rights:  # noqa: ARG001
-    """What groups give."""
-    return Rights()
+def make_rights(settings: Settings) -> Rights:
+    """What groups give, as `access.file` says at every moment. Raises `ConfigError`; without the default file: nothing."""
+    return FileRights(settings.access.file, required="file" in settings.access.model_fields_set)
 
 
 def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant import __version__
+from assistant.access.departments import new_department
 from assistant.access.policy import Policy
-from assistant.access.principal import ALL_DEPARTMENTS, LOCAL_OPERATOR, AccessClass, Principal
+from assistant.access.principal import LOCAL_OPERATOR, AccessClass, Principal
+from assistant.access.rights import Rights
 from assistant.errors import ConfigError, IndexSwitched, NotFound
 from assistant.index.catalog import Passage
 from assistant.records.tables import DocumentRow
-from assistant.registry import nearest
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Assistant:
     users: Users
     accounts: AccountService
     tokens: Tokens
+    rights: Rights
     policy: Policy
     serving: Serving
     chroma: ChromaServer
@@ -222,7 +224,10 @@ class Assistant:
             if not Path(source).is_dir():
                 what = "a file: name its folder" if Path(source).exists() else "not there: mount or make it"
                 raise ConfigError(f"--source {directory} is {what}")
-        new_department = self._new_department(access_class) if access_class else None  # known once it is loaded
+        new = None  # known once it is loaded
+        if access_class is not None:
+            classes, people = self.catalog.classes().values(), self.users.list()
+            new = new_department(access_class, classes, people, self.policy, self.rights)
         while True:
             index = self.serving()
             compiled = index.pipeline(pipeline)
@@ -239,18 +244,8 @@ class Assistant:
                 )
             except IndexSwitched:  # while it waited for its turn
                 continue
-            report.notes += [new_department] if new_department else []
+            report.notes += [new] if new else []
             return report
-
-    def _new_department(self, access_class: AccessClass) -> str | None:
-        """What is said of one that nobody has used before: a typing error would make a department without people."""
-        used = {found.department for found in self.catalog.classes().values()}.union(
-            self.policy.everyone, *(user.departments for user in self.users.list())
-        ) - {ALL_DEPARTMENTS}
-        name = access_class.department
-        if name in used:
-            return None
-        return f"  note: department '{name}' is new: no document and no account has it{nearest(name, sorted(used))}"
 
     def missing_ocr_languages(self) -> list[str]:
         """Configured languages of recognition whose data is not on this machine."""

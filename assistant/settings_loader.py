@@ -24,6 +24,7 @@ from assistant.settings import Settings
 PREFIX = "ASSISTANT_"
 # Names with the prefix that are not settings: which profile to load, and the tests' own switch.
 RESERVED = {"ASSISTANT_PROFILE", "ASSISTANT_TEST_ALL"}
+NO_PROFILES = {"access", "glossary"}  # other files in configs/
 
 Tree = dict[str, Any]
 Source = tuple[str, Tree]
@@ -46,13 +47,17 @@ def load_settings(profile: str | None = None, *, environ: Mapping[str, str] | No
 
 def shipped_profiles() -> dict[str, Settings]:
     """Every profile in `configs/` as its files say, without `.env` and the environment; one that is wrong is left out."""
-    names = sorted({found.stem for root in resources.roots() for found in (root / "configs").glob("*.yaml")})
     default = _yaml("default")[1]
     found = {}
-    for name in names:
+    for name in _profiles():
         with suppress(ConfigError, ValidationError):
             found[name] = Settings.model_validate(_merge(default, _yaml(name)[1]))
     return found
+
+
+def _profiles() -> list[str]:
+    found = {found.stem for root in resources.roots() for found in (root / "configs").glob("*.yaml")}
+    return sorted(found - NO_PROFILES)
 
 
 def _sources(profile: str | None, environ: dict[str, str]) -> Iterator[Source]:
@@ -77,9 +82,8 @@ def _dotenv(path: Path) -> dict[str, str]:
 def _yaml(profile: str) -> Source:
     path = resources.locate(f"configs/{profile}.yaml")
     if path is None:
-        known = sorted({found.stem for root in resources.roots() for found in (root / "configs").glob("*.yaml")})
         searched = ", ".join(str(root / "configs") for root in resources.roots())
-        raise ConfigError(f"no profile '{profile}'{nearest(profile, known)} (searched in {searched})")
+        raise ConfigError(f"no profile '{profile}'{nearest(profile, _profiles())} (searched in {searched})")
     try:
         tree = yaml.safe_load(path.read_text("utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -28,7 +28,8 @@ class Access(Block):
     )
     everyone_level: PositiveInt = Field(default=1, description="Level up to which everyone may read them.")
     file: Path = Field(
-        default=Path("configs/access.yaml"), description="What members of which group may read, and their roles."
+        default=Path("configs/access.yaml"),
+        description="What members of which group may read, and their roles; a change is followed.",
     )
 
 

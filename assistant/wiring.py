@@ -77,6 +77,7 @@ def build(
         users=users,
         accounts=make_accounts(settings, database, users, rights),
         tokens=Tokens(database, rights),
+        rights=rights,
         policy=shared.policy,
         serving=serving,
         chroma=shared.chroma,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 ALL_DEPARTMENTS = "*"
+MAX_LEVEL = 1_000  # databases have no room for any number, and each level that is used is a collection of its own
 
 
 @dataclass(frozen=True, order=True)

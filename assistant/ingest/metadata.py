@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from assistant.access.principal import AccessClass
+from assistant.access.principal import MAX_LEVEL, AccessClass
 from assistant.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ ACCESS = ("department", "level")
 OWN = "_own"  # the key of a document's own department and level among the details that the catalog keeps
 SIDECAR, FOLDER_FILES = ".meta.yaml", ("_meta.yaml", ".meta.yaml")
 MAX_BYTES = 65_536
-MAX_LEVEL = 1_000  # databases have no room for any number, and each level that is used is a collection of its own
 NO_RULE = "no access rule of the pipeline names it, so nobody may read it: add a rule under `access`"
 _SAYS = "its metadata says"
 

@@ -17,7 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pathspec import GitIgnoreSpec
-from pydantic import ValidationError
 
 from assistant import resources
 from assistant.access.principal import AccessClass
@@ -26,9 +25,8 @@ from assistant.ingest import metadata
 from assistant.ingest.secrets import expanded
 from assistant.ingest.sources.names import protocol_problem, reader_path, reader_problem
 from assistant.ingest.spec import BLOCKS, MetadataRule, PipelineSpec, SourceSpec, Step, Value, name_and_options
-from assistant.ingest.yaml_lines import Location, YamlFile
 from assistant.parts import versions
-from assistant.registry import nearest
+from assistant.yaml_lines import Location, YamlFile
 
 if TYPE_CHECKING:
     from llama_index.core.readers.base import BaseReader
@@ -223,21 +221,7 @@ def _patterns(yaml_file: YamlFile, location: Location, patterns: list[str]) -> G
 def _checked(yaml_file: YamlFile) -> PipelineSpec:
     if not isinstance(yaml_file.data, dict):
         raise yaml_file.error((), "a pipeline is written as `key: value` (name, source, readers, …)")
-    try:
-        return PipelineSpec.model_validate(yaml_file.data)
-    except ValidationError as error:
-        # a misspelled key comes first: what is "missing" then is what was meant
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        location: Location = tuple(first["loc"])
-        if first["type"] == "missing":
-            raise yaml_file.error(location, f"'{location[-1]}' is missing") from error
-        if first["type"] == "extra_forbidden":
-            known = list(BLOCKS.get(str(location[0]) if location[:-1] else "", PipelineSpec).model_fields)
-            raise yaml_file.error(
-                location, f"unknown key '{location[-1]}'{nearest(str(location[-1]), known)}"
-            ) from error
-        keys = ".".join(str(part) for part in location if part != "[key]")
-        raise yaml_file.error(location, f"{keys}: {first['msg'].removeprefix('Value error, ')}") from error
+    return yaml_file.checked(PipelineSpec, BLOCKS)
 
 
 def _check_steps(yaml_file: YamlFile, spec: PipelineSpec) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from assistant.ingest.metadata import MAX_LEVEL
+from assistant.access.principal import MAX_LEVEL
 
 Step = dict[str, dict[str, Any] | None]
 Value = str | int | float | bool

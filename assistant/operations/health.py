@@ -61,6 +61,7 @@ async def examine(assistant: Assistant) -> Health:
         ("storage", _storage),
         ("database", _database),
         ("chroma", _chroma),
+        ("access", _access),
         ("bm25", _bm25),
         ("embedding", _embedding),
         ("reranker", _reranker),
@@ -127,6 +128,14 @@ def _database(assistant: Assistant) -> PartHealth:
     detail = f"{dialect}; {indexed} documents indexed, {failed} failed"
     advice = "see `assistant documents list --status failed`" if failed else ""
     return PartHealth("database", "ok", detail, advice=advice)
+
+
+def _access(assistant: Assistant) -> PartHealth:
+    """What groups give; a wrong change is not followed until it is put right."""
+    rights = assistant.rights
+    if problem := rights.problem:
+        return PartHealth("access", "degraded", problem, advice="put the file right: it is read anew within seconds")
+    return PartHealth("access", "ok", f"{assistant.settings.access.file}: {len(rights.groups)} groups")
 
 
 def _chroma(assistant: Assistant) -> PartHealth:

@@ -241,6 +241,7 @@ def test_health_tells_details_to_administrators_only(web: Web) -> None:
             "storage",
             "database",
             "chroma",
+            "access",
             "bm25",
             "embedding",
             "reranker",

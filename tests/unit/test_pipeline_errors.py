@@ -9,7 +9,7 @@ import pytest
 
 from assistant.errors import ConfigError, PipelineError
 from assistant.ingest.pipeline import load_pipeline
-from assistant.ingest.yaml_lines import YamlFile
+from assistant.yaml_lines import YamlFile
 from tests.unit.samples import RECIPE, write_recipe
 
 
