@@ -6,15 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant import __version__
-from assistant.access.departments import new_department
 from assistant.access.policy import Policy
 from assistant.access.principal import LOCAL_OPERATOR, AccessClass, Principal
 from assistant.access.rights import Rights
-from assistant.errors import ConfigError, IndexSwitched, NotFound
+from assistant.errors import NotFound
 from assistant.index.catalog import Passage
 from assistant.records.tables import DocumentRow
 from assistant.settings import Settings
@@ -36,9 +34,9 @@ if TYPE_CHECKING:
     from assistant.index.keyword import KeywordIndex
     from assistant.ingest.administration import Administration
     from assistant.ingest.drawing import Drawing
-    from assistant.ingest.progress import Progress
-    from assistant.ingest.report import IngestReport
     from assistant.ingest.service import IngestService
+    from assistant.ingesting import Ingesting
+    from assistant.records.audit import Audit
     from assistant.records.surveys import Surveys
     from assistant.records.tokens import Tokens
     from assistant.records.users import Users
@@ -73,6 +71,8 @@ class Assistant:
     surveys: Surveys
     queue: Queue
     drawing: Drawing
+    audit: Audit
+    ingest: Ingesting
     reranker: Callable[[], BaseNodePostprocessor | None]
     on_close: Sequence[Callable[[], None]]
 
@@ -198,54 +198,6 @@ class Assistant:
         if "admin" not in principal.roles:
             raise NotFound("there is nothing here")
         return Administration(principal, self.policy, self.catalog, self.settings.ingest.pipelines)
-
-    def ingest(
-        self,
-        pipeline: str | Path,
-        *,
-        directory: Path | None = None,
-        access_class: AccessClass | None = None,
-        dry_run: bool = False,
-        accept_deletions: bool = False,
-        progress: Progress | None = None,
-        waiting: Callable[[], None] | None = None,
-    ) -> IngestReport:
-        """Run one pipeline (a file, or `hr` for pipelines/hr.yaml), or its recipe on another folder.
-
-        Raises `PipelineError` before anything is changed, and `OtherModel` when the store was made with another model.
-        """
-        if directory is None and access_class is not None:
-            raise ConfigError("--department and --level need --source: a pipeline's own rules are in its file")
-        from assistant.ingest.pipeline import for_folder
-
-        source = ""
-        if directory is not None:
-            source = str(directory.expanduser().resolve())
-            if not Path(source).is_dir():
-                what = "a file: name its folder" if Path(source).exists() else "not there: mount or make it"
-                raise ConfigError(f"--source {directory} is {what}")
-        new = None  # known once it is loaded
-        if access_class is not None:
-            classes, people = self.catalog.classes().values(), self.users.list()
-            new = new_department(access_class, classes, people, self.policy, self.rights)
-        while True:
-            index = self.serving()
-            compiled = index.pipeline(pipeline)
-            if source:
-                compiled = for_folder(compiled, Path(source), access_class)
-            try:
-                report = index.ingest_service.run(
-                    compiled,
-                    source=source,
-                    dry_run=dry_run,
-                    accept_deletions=accept_deletions,
-                    progress=progress,
-                    waiting=waiting,
-                )
-            except IndexSwitched:  # while it waited for its turn
-                continue
-            report.notes += [new] if new else []
-            return report
 
     def missing_ocr_languages(self) -> list[str]:
         """Configured languages of recognition whose data is not on this machine."""

@@ -18,6 +18,8 @@ from assistant.index.chroma_server import ChromaServer
 from assistant.index.generations import Generations
 from assistant.index_wiring import Once, Shared, embedding_choice, make_index
 from assistant.ingest.drawing import Drawing
+from assistant.ingesting import Ingesting
+from assistant.records.audit import Audit
 from assistant.records.conversations import Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
@@ -101,6 +103,8 @@ def build(
         surveys=Surveys(database),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
+        audit=Audit(database, storage / "audit"),
+        ingest=Ingesting(serving, users, shared.policy, rights),
         reranker=reranker,
         on_close=[drawing.close, serving.close, shared.chroma.close, database.close],
     )
@@ -144,6 +148,12 @@ def open_database(settings: Settings, storage: Path) -> Database:
 def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
     return Users(open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
+
+
+def open_audit(settings: Settings) -> Audit:
+    """The audit alone, likewise."""
+    storage = prepare_storage(settings.storage.path)
+    return Audit(open_database(settings, storage), storage / "audit")
 
 
 def open_tokens(settings: Settings) -> Tokens:

@@ -91,3 +91,13 @@ class AuditEventRow(Base):
     details: Mapped[str] = mapped_column(Text)  # JSON, as it was hashed
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """The newest audit record's number and hash: one row, taken by whoever writes the next one."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))

@@ -38,12 +38,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conversations": STORE | {"ask"},  # what is kept are the events of an answer
     "review": STORE | {"ask", "conversations"},  # of everybody's questions, for engineers and administrators
     "serving": JOURNEYS,
-    "assistant": JOURNEYS | {"serving", "accounts", "conversations", "review", "__init__"},
+    "ingesting": JOURNEYS | {"serving"},
+    "assistant": JOURNEYS | {"serving", "ingesting", "accounts", "conversations", "review", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access", "conversations"},
     "index_wiring": JOURNEYS | {"serving"},
     "account_wiring": BASE | {"access", "accounts", "records", "parts"},
-    "wiring": JOURNEYS | {"account_wiring", "assistant", "serving", "index_wiring", "conversations", "review"},
+    "wiring": JOURNEYS
+    | {"account_wiring", "assistant", "ingesting", "serving", "index_wiring", "conversations", "review"},
     "operations": BASE | {"assistant", "index", "__init__"},
     "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},

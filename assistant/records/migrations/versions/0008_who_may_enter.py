@@ -9,6 +9,20 @@ revision = "0008"
 down_revision = "0007"
 
 _TIME = sa.DateTime(timezone=True)
+# A hurdle against slips, and no proof: who owns the database can take it away.
+_APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_events_no_{action} BEFORE {action} ON audit_events "
+        "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+        for action in ("update", "delete")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$",
+        "CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+    ],
+}
 
 
 def upgrade() -> None:
@@ -41,10 +55,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_index("audit_events_by_actor", "audit_events", ["actor_id", "at"])
+    head = op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.bulk_insert(head, [{"id": 1, "number": 0, "hash": "0" * 64}])
+    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_table("audit_head")
     op.drop_table("audit_events")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_append_only()")
     op.drop_column("api_tokens", "scopes")
     for name in ("browser", "address", "id_token", "sid"):
         op.drop_column("sessions", name)
