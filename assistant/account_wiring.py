@@ -7,7 +7,9 @@ from assistant.access.rights import Rights
 from assistant.accounts.service import AccountService
 from assistant.parts.sign_in import PasswordSignIn
 from assistant.records.database import Database
+from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.sessions import Sessions
+from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.settings import Settings
 
@@ -17,8 +19,23 @@ def make_rights(settings: Settings) -> Rights:
     return FileRights(settings.access.file, required="file" in settings.access.model_fields_set)
 
 
+def make_users(settings: Settings, database: Database, rights: Rights) -> Users:
+    return Users(database, rights, min_password_chars=settings.auth.local.min_password_chars)
+
+
 def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:
     """The service behind the sign-in page, with the ways in that the settings name."""
     sessions = Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
     ways: list[PasswordSignIn] = []
-    return AccountService(users, sessions, rights=rights, ways=ways, settings=settings.auth)
+    session_hours: dict[str, float] = {}  # of single sign-ons, by name
+    return AccountService(
+        users,
+        sessions,
+        Tokens(database),
+        DirectoryAccounts(database),
+        rights=rights,
+        ways=ways,
+        settings=settings.auth,
+        session_hours=session_hours,
+        token_days=settings.sessions.max_days,
+    )

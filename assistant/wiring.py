@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
-from assistant.account_wiring import make_accounts, make_rights
+from assistant.account_wiring import make_accounts, make_rights, make_users
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
@@ -73,12 +73,12 @@ def build(
     )
     drawing = Drawing(settings.ingest)
     rights = make_rights(settings)
-    users = Users(database, rights)
+    users = make_users(settings, database, rights)
     return Assistant(
         settings=settings,
         users=users,
         accounts=make_accounts(settings, database, users, rights),
-        tokens=Tokens(database, rights),
+        tokens=Tokens(database),
         rights=rights,
         policy=shared.policy,
         serving=serving,
@@ -147,7 +147,7 @@ def open_database(settings: Settings, storage: Path) -> Database:
 
 def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
-    return Users(open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
+    return make_users(settings, open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
 
 
 def open_audit(settings: Settings) -> Audit:
@@ -158,7 +158,7 @@ def open_audit(settings: Settings) -> Audit:
 
 def open_tokens(settings: Settings) -> Tokens:
     """Tokens of programs alone, likewise."""
-    return Tokens(open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
+    return Tokens(open_database(settings, prepare_storage(settings.storage.path)))
 
 
 def open_statistics(settings: Settings) -> StatisticsService:

@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from assistant.access.principal import Principal
 from assistant.access.rights import Rights
-from assistant.errors import WrongPassword
-from assistant.parts.sign_in import Identity, PasswordSignIn
+from assistant.accounts.directories import Directories
+from assistant.accounts.recheck import Recheck
+from assistant.errors import AccessDenied, WrongPassword
+from assistant.parts.sign_in import LOCAL, Identity, PasswordSignIn
+from assistant.records.account_tables import SessionRow, UserRow
+from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.sessions import Sessions
-from assistant.records.users import Users, principal_of
+from assistant.records.texts import storable
+from assistant.records.tokens import Tokens
+from assistant.records.users import Users, is_off_here, is_on, principal_of
 from assistant.settings_security import Auth
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """Who makes a request, and what stands between him and what he may."""
+
+    principal: Principal
+    must_change: bool = False  # his password, before anything else
+    scopes: frozenset[str] | None = None  # what a program's token opens; None is a person's session
+
+
 class AccountService:
-    """All ways in lead through `_enter`: nobody gets a session elsewhere."""
+    """All ways in lead through `_open`: nobody gets a session elsewhere.
+
+    `session_hours` are the ways that can't be asked about somebody (a single sign-on): a session of theirs ends so long
+    after it began, and the person comes again through them.
+    """
 
     def __init__(
-        self, users: Users, sessions: Sessions, *, rights: Rights, ways: Sequence[PasswordSignIn], settings: Auth
+        self,
+        users: Users,
+        sessions: Sessions,
+        tokens: Tokens,
+        directory: DirectoryAccounts,
+        *,
+        rights: Rights,
+        ways: Sequence[PasswordSignIn],
+        settings: Auth,
+        session_hours: Mapping[str, float] | None = None,
+        token_days: float = 30.0,
     ) -> None:
         self._users = users
         self._sessions = sessions
+        self._tokens = tokens
+        self._directory = directory
         self._rights = rights
-        self._ways = ways
         self._settings = settings
+        self._directories = Directories(ways)
+        self._recheck = Recheck(users, directory, sessions, self._directories, minutes=settings.recheck_minutes)
+        self._session_hours = {name: timedelta(hours=hours) for name, hours in (session_hours or {}).items()}
+        self._token_days = timedelta(days=token_days)
+
+    @property
+    def has_passwords(self) -> bool:
+        """Whether any way asks for a name and a password."""
+        return self._settings.local.enabled or bool(self._directories.states())
+
+    def directories(self) -> dict[str, datetime | None]:
+        """Those that are asked about people, each with the moment since which it does not answer."""
+        return self._directories.states()
+
+    # --- coming in
 
     def sign_in(self, name: str, password: str, *, address: str = "", browser: str = "") -> str:
-        """A new session's id for the cookie. Raises `WrongPassword`."""
-        found = self._users.check_password(name, password)
-        if found is None:
-            raise WrongPassword("the name or the password is wrong")
-        return self._enter(found.id, address=address, browser=browser)
+        """A new session's id for the cookie. Raises `WrongPassword`, `SignInUnavailable`, `AccessDenied`."""
+        # Throttling belongs here: before anything is asked, by name and address.
+        return self._open(self._vouched_for(storable(name).strip(), password), address=address, browser=browser)
 
     def enter(
         self,
@@ -41,19 +86,81 @@ class AccountService:
         sid: str | None = None,
         id_token: str | None = None,
     ) -> str:
-        """A new session's id for somebody whom a single sign-on vouches for."""
-        raise NotImplementedError
+        """A new session's id for somebody whom a single sign-on vouches for. Raises `AccessDenied`."""
+        row = self._directory.store(identity)
+        return self._open(row, address=address, browser=browser, sid=sid, id_token=id_token)
 
-    def _enter(self, user: str, *, address: str, browser: str) -> str:
-        return self._sessions.open(user, address=address, browser=browser)
+    def _vouched_for(self, name: str, password: str) -> UserRow:
+        """Whose password this is. What a directory would take as an anonymous bind is no password."""
+        if not name or not password.strip():
+            raise WrongPassword("the name or the password is wrong")
+        local = self._users.local(name) if self._settings.local.enabled else None
+        is_right = self._users.check_password(local, password)  # takes its time whoever it is
+        if local is not None:
+            if not is_right:
+                raise WrongPassword("the name or the password is wrong")
+            return local
+        identity = self._directories.check(name, password)
+        if identity is None:
+            raise WrongPassword("the name or the password is wrong")
+        return self._directory.store(identity)
+
+    def _open(
+        self, row: UserRow, *, address: str, browser: str, sid: str | None = None, id_token: str | None = None
+    ) -> str:
+        if is_off_here(row):
+            raise AccessDenied("this account is switched off, or its time is over: ask an administrator")
+        return self._sessions.open(row.id, address=address, browser=browser, sid=sid, id_token=id_token)
+
+    # --- being in
+
+    def visitor(self, session_id: str) -> Visitor | None:
+        """Whose session this is, with the rights of this moment; None when it is unknown or over.
+
+        Raises `SignInUnavailable` when his directory has not answered for too long.
+        """
+        found = self._sessions.find(session_id)
+        if found is None:
+            return None
+        session, row = found
+        standing = self._standing(row, since=session.created_at, at_most=self._session_hours.get(row.source))
+        return Visitor(principal_of(standing, self._rights), standing.must_change) if standing else None
 
     def of_session(self, session_id: str) -> Principal | None:
-        """Whose session this is, with the rights of this moment; None when it is unknown or over."""
-        row = self._sessions.user_of(session_id)
-        return principal_of(row, self._rights) if row else None
+        found = self.visitor(session_id)
+        return found.principal if found else None
 
-    def sign_out(self, session_id: str) -> None:
-        self._sessions.end(session_id)
+    def of_token(self, secret: str) -> Visitor | None:
+        """Likewise for a program. A token of a single sign-on's person rests when he has not come for long."""
+        found = self._tokens.find(secret)
+        if found is None:
+            return None
+        token, row = found
+        standing = self._standing(row, since=row.checked_at or row.created_at, at_most=self._token_days)
+        return Visitor(principal_of(standing, self._rights), scopes=frozenset(token.scopes)) if standing else None
+
+    def _standing(self, row: UserRow, *, since: datetime, at_most: timedelta | None) -> UserRow | None:
+        """The account as it may be used now; None when it may not, also when the settings have its way no more."""
+        if is_off_here(row):
+            return None
+        if row.source == LOCAL:
+            return row if self._settings.local.enabled else None
+        if row.source in self._directories:
+            current = self._recheck.current(row)
+            return current if current is not None and is_on(current) else None
+        if row.source in self._session_hours and at_most is not None:
+            return row if is_on(row) and datetime.now(UTC) - since < at_most else None
+        return None
+
+    # --- going out
+
+    def sign_out(self, session_id: str) -> SessionRow | None:
+        """What the session was; None if it was over already."""
+        return self._sessions.end(session_id)
 
     def sign_out_everywhere(self, user: str) -> None:
         self._sessions.end_all(user)
+
+    def purge(self) -> None:
+        """Rows of sessions that are over."""
+        self._sessions.purge()

@@ -82,7 +82,7 @@ def remove_user(context: typer.Context, name: str) -> None:
 
 
 def _password(generate: bool) -> str:
-    from assistant.records.users import generate_password
+    from assistant.records.passwords import generate_password
 
     if generate:
         return generate_password()

@@ -31,6 +31,8 @@ class UserRow(Base):
     disabled_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]  # when the directory was last asked
+    left_at: Mapped[datetime | None]  # since when it says that he is gone, or off
+    used_at: Mapped[datetime | None]  # the last request, to the minute
 
 
 class SessionRow(Base):

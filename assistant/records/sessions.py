@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
@@ -39,20 +39,31 @@ class Sessions:
             browser=browser[:300],
         )
         with self._database.transaction() as session:
-            session.execute(delete(SessionRow).where(SessionRow.created_at < now - self._max))
+            session.execute(delete(SessionRow).where(self._over(now)))
+            session.execute(update(UserRow).where(UserRow.id == user).values(used_at=now))
             session.add(row)
         return session_id
 
-    def user_of(self, session_id: str) -> UserRow | None:
-        """Whose session this is, as the account is now; None when it is unknown or over."""
+    def find(self, session_id: str) -> tuple[SessionRow, UserRow] | None:
+        """The session and its person, as the account is now; None when it is unknown or over."""
         now = datetime.now(UTC)
         with self._database.transaction() as session:
             found = session.get(SessionRow, _digest(session_id))
             if found is None or now - found.used_at > self._idle or now - found.created_at > self._max:
                 return None
+            user = session.get(UserRow, found.user_id)
+            if user is None:
+                return None
             if now - found.used_at > _USE_NOTED_EVERY:
-                found.used_at = now
-            return session.get(UserRow, found.user_id)
+                found.used_at = user.used_at = now
+            return found, user
+
+    def of_user(self, user: str) -> list[SessionRow]:
+        """Those that are not over, the latest used first."""
+        now = datetime.now(UTC)
+        with self._database.transaction() as session:
+            mine = select(SessionRow).where(SessionRow.user_id == user, ~self._over(now))
+            return [*session.scalars(mine.order_by(SessionRow.used_at.desc()))]
 
     def end(self, session_id: str) -> SessionRow | None:
         """What it was; None if it was over already."""
@@ -65,6 +76,18 @@ class Sessions:
     def end_all(self, user: str) -> None:
         with self._database.transaction() as session:
             session.execute(delete(SessionRow).where(SessionRow.user_id == user))
+
+    def purge(self) -> None:
+        """Rows of sessions that are over."""
+        with self._database.transaction() as session:
+            session.execute(delete(SessionRow).where(self._over(datetime.now(UTC))))
+
+    def is_same(self, row: SessionRow, session_id: str) -> bool:
+        """Whether the row is of the session with that id."""
+        return row.id_hash == _digest(session_id)
+
+    def _over(self, now: datetime) -> ColumnElement[bool]:
+        return or_(SessionRow.used_at < now - self._idle, SessionRow.created_at < now - self._max)
 
 
 def _digest(session_id: str) -> str:

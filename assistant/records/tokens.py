@@ -9,12 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select
 
-from assistant.access.principal import Principal
-from assistant.access.rights import Rights
 from assistant.errors import ConfigError, NotFound
 from assistant.records.account_tables import ApiTokenRow, UserRow
 from assistant.records.database import Database
-from assistant.records.users import principal_of
 
 PREFIX = "lca_"  # by which scanners of leaked secrets, and people, know what it is
 _USE_NOTED_EVERY = timedelta(minutes=1)  # not a write for every request
@@ -38,9 +35,8 @@ class ApiToken:
 class Tokens:
     """Repository of the tokens. They end by themselves, when revoked, and with their person."""
 
-    def __init__(self, database: Database, rights: Rights) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._rights = rights
 
     def create(self, user: str, name: str, *, days: int) -> tuple[ApiToken, str]:
         """A new one for the person of that name, and its secret, which nobody can read again.
@@ -82,8 +78,8 @@ class Tokens:
             session.execute(delete(ApiTokenRow).where(ApiTokenRow.id == found.id))
         return found
 
-    def principal(self, secret: str) -> Principal | None:
-        """Whose token this is, with the rights of this moment; None when it is unknown, over or revoked."""
+    def find(self, secret: str) -> tuple[ApiTokenRow, UserRow] | None:
+        """The token and its person, as the account is now; None when it is unknown, over or revoked."""
         now = datetime.now(UTC)
         with self._database.transaction() as session:
             found = session.execute(
@@ -97,8 +93,8 @@ class Tokens:
             if now >= token.expires_at:
                 return None
             if token.used_at is None or now - token.used_at > _USE_NOTED_EVERY:
-                token.used_at = now
-            return principal_of(user, self._rights)
+                token.used_at = user.used_at = now
+            return token, user
 
 
 def _user_id(row: UserRow | None, name: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import secrets
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
@@ -14,30 +14,43 @@ from assistant.errors import AccessDenied, ConfigError, NotFound
 from assistant.parts.sign_in import LOCAL
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
+from assistant.records.passwords import MIN_PASSWORD_CHARS, hash_password, is_password
 
 ROLES = ("user", "engineer", "admin")
-MIN_PASSWORD_CHARS = 10
 
 
 class Users:
     """Repository of accounts."""
 
-    def __init__(self, database: Database, rights: Rights | None = None) -> None:
+    def __init__(
+        self, database: Database, rights: Rights | None = None, *, min_password_chars: int = MIN_PASSWORD_CHARS
+    ) -> None:
         self._database = database
         self._rights = rights or Rights()
+        self._min_chars = min_password_chars
 
-    def add(self, name: str, password: str, *, roles: list[str], departments: list[str], level: int) -> Principal:
-        """Make an account. Raises `ConfigError` when the name is taken or the password too short."""
-        unknown = sorted(set(roles) - set(ROLES))
-        if unknown:
-            raise ConfigError(f"unknown role '{unknown[0]}'; known: {', '.join(ROLES)}")
+    def add(
+        self,
+        name: str,
+        password: str,
+        *,
+        roles: list[str],
+        departments: list[str],
+        level: int,
+        must_change: bool = False,
+    ) -> Principal:
+        """Make a local account. Raises `ConfigError` when the name is taken or the password too short."""
+        _check_roles(roles)
         row = UserRow(
             id=secrets.token_hex(10),
             name=name.strip(),
-            password_hash=_hash(password),
+            source=LOCAL,
+            groups=[],
+            password_hash=hash_password(password, self._min_chars),
             roles=sorted({"user", *roles}),
             departments=sorted(set(departments)),
             level=level,
+            must_change=must_change,
             created_at=datetime.now(UTC),
         )
         with self._database.transaction() as session:
@@ -46,56 +59,121 @@ class Users:
             session.add(row)
         return principal_of(row, self._rights)
 
-    def set_password(self, name: str, password: str) -> None:
-        """Replace a password and end the person's sessions. Raises `NotFound`."""
-        with self._database.transaction() as session:
-            row = session.scalar(select(UserRow).where(UserRow.name == name))
-            if row is None:
-                raise NotFound(f"there is no user '{name}': see `assistant users list`")
-            row.password_hash = _hash(password)
-            session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
+    def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
+        """Replace the password of a local account and end the person's sessions. Raises `NotFound`, `ConfigError`."""
+
+        def change(row: UserRow) -> None:
+            if row.source != LOCAL:
+                raise ConfigError(f"'{name}' signs in through '{row.source}': the password is changed there")
+            row.password_hash = hash_password(password, self._min_chars)
+            row.must_change = must_change
+
+        self._change(name, change, ends_sessions=True)
+
+    def disable(self, name: str) -> None:
+        """Nobody gets in with the account, and what it has open ends; it stays, with all that belongs to it."""
+
+        def change(row: UserRow) -> None:
+            row.disabled_at = row.disabled_at or datetime.now(UTC)
+
+        self._change(name, change, ends_sessions=True)
+
+    def enable(self, name: str) -> None:
+        def change(row: UserRow) -> None:
+            row.disabled_at = None
+
+        self._change(name, change)
+
+    def expire(self, name: str, moment: datetime | None) -> None:
+        """The account is off from then on; None takes that back."""
+
+        def change(row: UserRow) -> None:
+            row.expires_at = moment
+
+        self._change(name, change)
+
+    def grant(self, name: str, *, roles: Iterable[str], departments: Iterable[str], level: int | None) -> Principal:
+        """Give more; a level is set. Raises `NotFound`, `ConfigError`."""
+        _check_roles(roles)
+
+        def change(row: UserRow) -> None:
+            row.roles = sorted({*row.roles, *roles})
+            row.departments = sorted({*row.departments, *departments})
+            row.level = row.level if level is None else level
+
+        return principal_of(self._change(name, change), self._rights)
+
+    def revoke(self, name: str, *, roles: Iterable[str], departments: Iterable[str]) -> Principal:
+        """Take away what the account has of its own; what groups give is not its own. Raises `NotFound`, `ConfigError`."""
+        _check_roles(roles)
+
+        def change(row: UserRow) -> None:
+            if lacking := sorted((set(roles) - {*row.roles}) | (set(departments) - {*row.departments})):
+                raise ConfigError(f"'{name}' has no '{lacking[0]}' of its own: see `assistant users list`")
+            row.roles = sorted(({*row.roles} - {*roles}) | {"user"})
+            row.departments = sorted({*row.departments} - {*departments})
+
+        return principal_of(self._change(name, change), self._rights)
 
     def remove(self, name: str) -> None:
         with self._database.transaction() as session:
-            row = session.scalar(select(UserRow).where(UserRow.name == name))
-            if row is None:
-                raise NotFound(f"there is no user '{name}': see `assistant users list`")
+            row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
             session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
             session.delete(row)
 
     def list(self) -> list[Principal]:
+        return [principal_of(row, self._rights) for row in self.rows()]
+
+    def rows(self) -> Sequence[UserRow]:
+        """All accounts as they are kept, by name."""
         with self._database.transaction() as session:
-            return [principal_of(row, self._rights) for row in session.scalars(select(UserRow).order_by(UserRow.name))]
+            return [*session.scalars(select(UserRow).order_by(UserRow.name))]
 
     def find(self, name: str) -> Principal:
+        return principal_of(self.row(name), self._rights)
+
+    def row(self, name: str) -> UserRow:
+        """As it is kept. Raises `NotFound`."""
         with self._database.transaction() as session:
-            row = session.scalar(select(UserRow).where(UserRow.name == name))
-        if row is None:
-            raise NotFound(f"there is no user '{name}': see `assistant users list`")
-        return principal_of(row, self._rights)
+            return _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
 
     def of_id(self, user: str | None) -> Principal:
-        """By id, as it is now. Raises `AccessDenied` when the account is gone."""
-        with self._database.transaction() as session:
-            row = session.get(UserRow, user) if user else None
-        if row is None:
+        """By id, as it is now. Raises `AccessDenied` when the account is gone or off."""
+        row = self.row_of_id(user)
+        if row is None or not is_on(row):
             raise AccessDenied("sign in first")
         return principal_of(row, self._rights)
 
-    def check_password(self, name: str, password: str) -> Principal | None:
-        """Whose password this is; unknown names cost the same time as wrong passwords."""
+    def row_of_id(self, user: str | None) -> UserRow | None:
         with self._database.transaction() as session:
-            row = session.scalar(select(UserRow).where(UserRow.name == name.strip(), UserRow.source == LOCAL))
-        has_hash = row is not None and bool(row.password_hash)
-        if not _matches(row.password_hash if row and has_hash else _decoy_hash(), password) or not has_hash:
-            return None
-        return principal_of(row, self._rights) if row else None
+            return session.get(UserRow, user) if user else None
+
+    def local(self, name: str) -> UserRow | None:
+        """The account of that name if it is kept here."""
+        with self._database.transaction() as session:
+            return session.scalar(select(UserRow).where(UserRow.name == name, UserRow.source == LOCAL))
+
+    def check_password(self, row: UserRow | None, password: str) -> bool:
+        """Whether it is the account's; no account costs the same time as a wrong password."""
+        return is_password(row.password_hash if row else None, password)
+
+    def _change(self, name: str, change: Callable[[UserRow], None], *, ends_sessions: bool = False) -> UserRow:
+        with self._database.transaction() as session:
+            row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
+            change(row)
+            if ends_sessions:
+                session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
+            return row
 
 
-def generate_password() -> str:
-    """Twenty characters that can be read aloud and typed: about 100 bits."""
-    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
-    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
+def is_on(row: UserRow) -> bool:
+    """Whether the account is neither disabled nor expired, and its directory has not let the person go."""
+    return row.left_at is None and not is_off_here(row)
+
+
+def is_off_here(row: UserRow) -> bool:
+    """Whatever its directory says."""
+    return row.disabled_at is not None or (row.expires_at is not None and datetime.now(UTC) >= row.expires_at)
 
 
 def principal_of(row: UserRow, rights: Rights) -> Principal:
@@ -105,25 +183,13 @@ def principal_of(row: UserRow, rights: Rights) -> Principal:
     return Principal(row.id, row.name, roles, frozenset(row.departments), row.level, by_group.grants)
 
 
-def _hash(password: str) -> str:
-    from argon2 import PasswordHasher
-
-    if len(password) < MIN_PASSWORD_CHARS:
-        raise ConfigError(f"a password needs at least {MIN_PASSWORD_CHARS} characters")
-    return PasswordHasher().hash(password)
+def _check_roles(roles: Iterable[str]) -> None:
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        raise ConfigError(f"unknown role '{unknown[0]}'; known: {', '.join(ROLES)}")
 
 
-def _matches(password_hash: str, password: str) -> bool:
-    from argon2 import PasswordHasher
-    from argon2.exceptions import VerifyMismatchError
-
-    try:
-        return PasswordHasher().verify(password_hash, password)
-    except VerifyMismatchError:
-        return False
-
-
-@functools.cache
-def _decoy_hash() -> str:
-    """A hash of nothing anyone knows, at today's cost."""
-    return _hash(secrets.token_hex(16))
+def _named(row: UserRow | None, name: str) -> UserRow:
+    if row is None:
+        raise NotFound(f"there is no user '{name}': see `assistant users list`")
+    return row

@@ -161,7 +161,7 @@ def _config(settings: Settings) -> uvicorn.Config:
 
 def _make_first_user(assistant: Assistant, name: str | None, say: Say) -> None:
     """An account with every right, if there is none at all and its name was given; its password is said once."""
-    from assistant.records.users import generate_password
+    from assistant.records.passwords import generate_password
 
     if assistant.users.list():
         return

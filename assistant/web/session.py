@@ -40,7 +40,8 @@ def bearer_token(request: Request) -> str | None:
 async def _look_up(request: Request) -> Principal | None:
     token = bearer_token(request)
     if token is not None:
-        return await run_in_threadpool(assistant_of(request).tokens.principal, token)
+        found = await run_in_threadpool(assistant_of(request).accounts.of_token, token)
+        return found.principal if found else None
     session_id = request.cookies.get(COOKIE)
     if not session_id:
         return None

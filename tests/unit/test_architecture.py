@@ -84,7 +84,7 @@ VALUES = {
     "assistant.ingest.upload",
     "assistant.parts.pdf_view.PageView",
     "assistant.records.statistics.Figures",
-    "assistant.records.users.generate_password",
+    "assistant.records.passwords.generate_password",
     "assistant.review.service",
     "assistant.review.statistics",
     "assistant.serving.Index",

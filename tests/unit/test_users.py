@@ -1,41 +1,30 @@
-"""Local accounts and sessions, in a real SQLite file."""
+"""Local accounts, in a real SQLite file."""
 
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from assistant.errors import ConfigError, NotFound
-from assistant.records.account_tables import SessionRow, UserRow
+from assistant.errors import AccessDenied, ConfigError, NotFound
+from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
-from assistant.records.users import ROLES, Users, generate_password
-
-PASSWORD = "лесной-еж-42"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+from assistant.records.passwords import generate_password
+from assistant.records.users import ROLES, Users, is_on
+from tests.unit.accounts import PASSWORD, prepared
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with one account; its hash is a cheap one, which keeps the tests quick."""
-    file = tmp_path_factory.mktemp("users") / "assistant.db"
-    database = Database(f"sqlite:///{file}")
-    database.migrate(file.with_name("lock"))
-    users = Users(database)
-    users.add("Иванова", PASSWORD, roles=["engineer"], departments=["hr", "sales", "hr"], level=2)
-    with database.transaction() as session:
-        session.execute(update(UserRow).values(password_hash=CHEAP.hash(PASSWORD)))
-    database.close()
-    return file
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("users") / "assistant.db", "Иванова")
 
 
 @pytest.fixture
-def file(prepared: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(prepared, tmp_path))
+def file(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
 
 
 @pytest.fixture
@@ -48,18 +37,8 @@ def users(database: Database) -> Users:
     return Users(database)
 
 
-def signed_in(users: Users, name: str = "Иванова", password: str = PASSWORD) -> str:
-    session_id = users.sign_in(name, password)
-    assert session_id is not None
-    return session_id
-
-
-def age(database: Database, *, used: timedelta, created: timedelta) -> None:
-    """As if all sessions had been used and made that long ago."""
-    with database.transaction() as session:
-        row = session.scalars(select(SessionRow)).one()
-        times = {"used_at": row.used_at - used, "created_at": row.created_at - created}
-        session.execute(update(SessionRow).values(times))
+def is_right(users: Users, name: str, password: str) -> bool:
+    return users.check_password(users.local(name), password)
 
 
 def test_an_account_has_its_rights(users: Users) -> None:
@@ -70,14 +49,12 @@ def test_an_account_has_its_rights(users: Users) -> None:
     assert users.list() == [found]
 
 
-def test_neither_the_password_nor_the_session_is_in_the_file(users: Users, database: Database, file: Path) -> None:
-    session_id = signed_in(users)
+def test_the_password_is_not_in_the_file(users: Users, database: Database, file: Path) -> None:
     users.set_password("Иванова", PASSWORD)
     database.close()
     raw = b"".join(part.read_bytes() for part in file.parent.iterdir() if part.name.startswith(file.name))
     assert "Иванова".encode() in raw
     assert PASSWORD.encode() not in raw
-    assert session_id.encode() not in raw
 
 
 def test_equal_passwords_have_different_hashes(users: Users, database: Database) -> None:
@@ -89,93 +66,76 @@ def test_equal_passwords_have_different_hashes(users: Users, database: Database)
     assert all(stored.startswith("$argon2id$v=19$m=65536,") for stored in hashes)
 
 
-@pytest.mark.parametrize(
-    ("name", "password"),
-    [
-        ("Иванова", "лесной-еж-43"),
-        ("Иванова", ""),
-        ("иванова", PASSWORD),
-        ("Никто", PASSWORD),
-        ("", ""),
-        ("%", PASSWORD),
-    ],
-)
-def test_a_wrong_name_or_password_opens_nothing(users: Users, database: Database, name: str, password: str) -> None:
-    assert users.sign_in(name, password) is None
-    with database.transaction() as session:
-        assert session.scalars(select(SessionRow)).all() == []
+def test_a_password_that_the_person_must_change(users: Users) -> None:
+    users.add("Петров", PASSWORD, roles=[], departments=[], level=1, must_change=True)
+    assert users.row("Петров").must_change
+    users.set_password("Петров", "another-password")
+    assert not users.row("Петров").must_change
+    assert is_right(users, "Петров", "another-password")
+    assert not is_right(users, "Петров", PASSWORD)
 
 
-def test_a_session_is_its_persons_until_signed_out(users: Users) -> None:
-    one, other = signed_in(users), signed_in(users, " Иванова ")
-    assert one != other
-    assert len(one) >= 40
-    assert users.of_session(one) == users.find("Иванова")
-    users.sign_out(one)
-    assert users.of_session(one) is None
-    assert users.of_session(other) is not None
+def test_the_length_that_the_settings_want(database: Database) -> None:
+    users = Users(database, min_password_chars=16)
+    with pytest.raises(ConfigError, match="at least 16 characters"):
+        users.set_password("Иванова", "fifteen-letters")
+    with pytest.raises(ConfigError, match="at least 16 characters"):
+        users.set_password("Иванова", "short" + " " * 20)
+    users.set_password("Иванова", "sixteen--letters")
 
 
-@pytest.mark.parametrize("session_id", ["", "x", "' OR 1=1 --", "ё" * 5000])
-def test_an_unknown_session_is_nobodys(users: Users, session_id: str) -> None:
-    signed_in(users)
-    assert users.of_session(session_id) is None
-    users.sign_out(session_id)
+def test_an_account_is_off_while_disabled_and_when_its_time_is_over(users: Users) -> None:
+    who = users.find("Иванова").id
+    users.disable("Иванова")
+    first = users.row("Иванова").disabled_at
+    users.disable("Иванова")
+    assert users.row("Иванова").disabled_at == first, "since when it is off stays"
+    with pytest.raises(AccessDenied, match="sign in first"):
+        users.of_id(who)
+    users.enable("Иванова")
+    assert users.of_id(who).name == "Иванова"
+    users.expire("Иванова", datetime.now(UTC) + timedelta(minutes=1))
+    assert is_on(users.row("Иванова"))
+    users.expire("Иванова", datetime.now(UTC))
+    assert not is_on(users.row("Иванова"))
+    with pytest.raises(AccessDenied, match="sign in first"):
+        users.of_id(who)
+    users.expire("Иванова", None)
+    assert users.of_id(who).name == "Иванова"
 
 
-@pytest.mark.parametrize(
-    ("used", "created", "stands"),
-    [
-        (timedelta(hours=11), timedelta(hours=11), True),
-        (timedelta(hours=13), timedelta(hours=13), False),
-        (timedelta(minutes=1), timedelta(days=29), True),
-        (timedelta(minutes=1), timedelta(days=31), False),
-    ],
-)
-def test_a_session_ends_when_idle_or_old(
-    users: Users, database: Database, used: timedelta, created: timedelta, stands: bool
-) -> None:
-    session_id = signed_in(users)
-    age(database, used=used, created=created)
-    assert (users.of_session(session_id) is not None) == stands
+def test_rights_are_given_and_taken(users: Users) -> None:
+    given = users.grant("Иванова", roles=["admin"], departments=["finance"], level=None)
+    assert given.departments == {"hr", "sales", "finance"}
+    assert (given.roles, given.level) == ({"user", "engineer", "admin"}, 2)
+    assert users.grant("Иванова", roles=[], departments=[], level=3).level == 3
+    taken = users.revoke("Иванова", roles=["admin", "user"], departments=["hr"])
+    assert (taken.roles, taken.departments) == ({"user", "engineer"}, {"sales", "finance"})
+    assert users.find("Иванова") == taken
+    with pytest.raises(ConfigError, match="has no 'hr' of its own"):
+        users.revoke("Иванова", roles=[], departments=["hr"])
+    with pytest.raises(ConfigError, match="unknown role 'boss'"):
+        users.grant("Иванова", roles=["boss"], departments=[], level=None)
 
 
-def test_use_keeps_a_session_alive(users: Users, database: Database) -> None:
-    session_id = signed_in(users)
-    for _ in range(2):
-        age(database, used=timedelta(hours=11), created=timedelta(0))
-        assert users.of_session(session_id) is not None
-
-
-def test_sessions_that_are_over_are_swept_at_the_next_sign_in(users: Users, database: Database) -> None:
-    signed_in(users)
-    age(database, used=timedelta(days=31), created=timedelta(days=31))
-    signed_in(users)
-    with database.transaction() as session:
-        assert len(session.scalars(select(SessionRow)).all()) == 1
-
-
-def test_a_new_password_ends_the_sessions_of_the_old_one(users: Users) -> None:
-    session_id = signed_in(users)
-    users.set_password("Иванова", "another-password")
-    assert users.of_session(session_id) is None
-    assert users.sign_in("Иванова", PASSWORD) is None
-    signed_in(users, password="another-password")
-
-
-def test_removal_ends_the_sessions_and_frees_the_name(users: Users) -> None:
-    session_id = signed_in(users)
+def test_removal_frees_the_name_for_another_account(users: Users) -> None:
     before = users.find("Иванова")
     users.remove("Иванова")
-    assert users.of_session(session_id) is None
     assert users.list() == []
     again = users.add("Иванова", PASSWORD, roles=[], departments=[], level=1)
     assert again.id != before.id
-    assert users.of_session(session_id) is None
 
 
 def test_unknown_people_can_not_be_changed(users: Users) -> None:
-    for attempt in (users.find, users.remove, lambda name: users.set_password(name, PASSWORD)):
+    for attempt in (
+        users.find,
+        users.remove,
+        users.disable,
+        users.enable,
+        lambda name: users.expire(name, None),
+        lambda name: users.set_password(name, PASSWORD),
+        lambda name: users.grant(name, roles=[], departments=[], level=None),
+    ):
         with pytest.raises(NotFound, match="there is no user 'Никто': see `assistant users list`"):
             attempt("Никто")
 
@@ -199,11 +159,9 @@ def test_an_account_that_is_refused(users: Users, name: str, password: str, role
 
 
 def test_a_short_new_password_leaves_the_old_one(users: Users) -> None:
-    session_id = signed_in(users)
     with pytest.raises(ConfigError, match="at least 10 characters"):
         users.set_password("Иванова", "short")
-    assert users.of_session(session_id) is not None
-    signed_in(users)
+    assert is_right(users, "Иванова", PASSWORD)
 
 
 def test_a_generated_password_is_good_enough_and_never_the_same() -> None:

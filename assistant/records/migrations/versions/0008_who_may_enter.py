@@ -35,12 +35,16 @@ def upgrade() -> None:
         users.add_column(sa.Column("disabled_at", _TIME, nullable=True))
         users.add_column(sa.Column("expires_at", _TIME, nullable=True))
         users.add_column(sa.Column("checked_at", _TIME, nullable=True))
+        users.add_column(sa.Column("left_at", _TIME, nullable=True))
+        users.add_column(sa.Column("used_at", _TIME, nullable=True))
         users.create_unique_constraint("users_by_subject", ["source", "subject"])
     op.add_column("sessions", sa.Column("sid", sa.String(300), nullable=True))
     op.add_column("sessions", sa.Column("id_token", sa.Text(), nullable=True))
     op.add_column("sessions", sa.Column("address", sa.String(60), nullable=False, server_default=""))
     op.add_column("sessions", sa.Column("browser", sa.String(300), nullable=False, server_default=""))
     op.add_column("api_tokens", sa.Column("scopes", sa.JSON(), nullable=False, server_default='["ask"]'))
+    # Those that are there keep what programs use them for; what administrators do takes a new one, of scope `admin`.
+    op.execute("""UPDATE api_tokens SET scopes = '["ask", "conversations", "documents"]'""")
     op.create_table(
         "audit_events",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -78,6 +82,8 @@ def downgrade() -> None:
     with op.batch_alter_table("users") as users:
         users.drop_constraint("users_by_subject", type_="unique")
         for name in (
+            "used_at",
+            "left_at",
             "checked_at",
             "expires_at",
             "disabled_at",
