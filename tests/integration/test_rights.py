@@ -8,6 +8,8 @@ import pytest
 
 from assistant.access.policy import Policy
 from assistant.ask.retrieval import Retriever
+from assistant.settings import Reranker
+from tests.integration.tiny_models import write_cross_encoder
 from tests.load import rights
 
 pytestmark = pytest.mark.server
@@ -34,3 +36,13 @@ def test_the_oracle_sees_a_missing_last_check(tmp_path: Path, monkeypatch: pytes
     """Both indexes ask permitted classes only, but they are behind the catalog."""
     monkeypatch.setattr(Retriever, "_readable", lambda self, _person, ids: self._catalog.passages(ids))
     assert rights.run(tmp_path, seed=SEED, questions=150).forbidden
+
+
+def test_nothing_forbidden_over_forty_classes_with_a_reranker(tmp_path: Path) -> None:
+    """People have grants too; the cross-encoder is a real one, small and untrained."""
+    model = str(write_cross_encoder(tmp_path / "encoder"))
+    reranker = Reranker(provider="flag_embedding", model=model, candidates=8, budget_ms=0)
+    report = rights.run(tmp_path, seed=SEED, questions=150, classes=40, reranker=reranker)
+    assert report.forbidden == [], str(report)
+    assert report.passages > 500
+    assert report.reranked > 100
