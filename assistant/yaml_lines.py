@@ -20,14 +20,21 @@ class YamlFile:
     """A parsed file: its data, and the line of any key or item in it. What is wrong with it is raised as `refusal`."""
 
     def __init__(
-        self, path: Path, *, what: str = "pipeline file", refusal: type[AssistantError] = PipelineError
+        self,
+        path: Path,
+        *,
+        text: str | None = None,
+        loader: type[yaml.BaseLoader | yaml.SafeLoader] = yaml.SafeLoader,
+        what: str = "pipeline file",
+        refusal: type[AssistantError] = PipelineError,
     ) -> None:
+        """`text` is its content, where that is not read from the disk."""
         self.path = path
         self._refusal = refusal
         try:
-            text = path.read_text("utf-8")
-            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.data: Any = yaml.safe_load(text)
+            text = path.read_text("utf-8") if text is None else text
+            self._root = yaml.compose(text, Loader=loader)
+            self.data: Any = yaml.load(text, Loader=loader)  # noqa: S506 - one of the safe ones
         except FileNotFoundError as error:
             raise refusal(f"there is no {what} {path}") from error
         except (OSError, UnicodeDecodeError) as error:
@@ -36,7 +43,8 @@ class YamlFile:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
             raise refusal(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-
+        except ValueError as error:  # a number of thousands of digits, a date of month 13
+            raise refusal(f"{path}: not valid YAML: {error}") from error
         self._refuse_twice(self._root)
 
     def error(self, location: Location, message: str) -> AssistantError:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from assistant.access.principal import MAX_LEVEL, AccessClass
 from assistant.errors import DocumentError
+from assistant.ingest import access_rules
+from assistant.ingest.sources.item import clean
 
 if TYPE_CHECKING:
     from assistant.ingest.pipeline import Pipeline
@@ -25,7 +26,9 @@ ACCESS = ("department", "level")
 OWN = "_own"  # the key of a document's own department and level among the details that the catalog keeps
 SIDECAR, FOLDER_FILES = ".meta.yaml", ("_meta.yaml", ".meta.yaml")
 MAX_BYTES = 65_536
-NO_RULE = "no access rule of the pipeline names it, so nobody may read it: add a rule under `access`"
+NO_RULE = (
+    "no access rule names it, so nobody may read it: add one to `access` in the pipeline, or .access.yaml beside it"
+)
 _SAYS = "its metadata says"
 
 Scalar = str | int | float | bool
@@ -110,7 +113,7 @@ def parse(text: str, shown: str) -> dict[str, Any]:
 
 def _key(written: str) -> str:
     """`Level` is `level`: else it would be a name like any other, and open what was to be closed."""
-    key = _clean(written)
+    key = clean(written)
     return key.lower() if key.lower() in DocumentMetadata.model_fields else key
 
 
@@ -125,16 +128,10 @@ def _length(value: object) -> int:
 def _plain(node: yaml.Node) -> object:
     """A string, a list of strings, or None for what is left empty. Anything deeper stays a node, and is refused."""
     if isinstance(node, yaml.SequenceNode) and all(isinstance(part, yaml.ScalarNode) for part in node.value):
-        return [_clean(part.value) for part in node.value]
+        return [clean(part.value) for part in node.value]
     if not isinstance(node, yaml.ScalarNode):
         return node
-    return None if not node.style and node.value in ("", "~", "null") else _clean(node.value)
-
-
-def _clean(text: str) -> str:
-    """Without NUL and lone surrogates, which databases and JSON refuse; in Unicode's composed form, as paths are."""
-    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFC", text).strip()
+    return None if not node.style and node.value in ("", "~", "null") else clean(node.value)
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +171,7 @@ def _short(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cleaned(value: object) -> object:
-    return _clean(value) if isinstance(value, str) else value
+    return clean(value) if isinstance(value, str) else value
 
 
 def settled(pipeline: Pipeline, item: SourceItem, properties: Mapping[str, Any]) -> tuple[dict[str, Any], AccessClass]:
@@ -192,13 +189,18 @@ def settled(pipeline: Pipeline, item: SourceItem, properties: Mapping[str, Any])
     return details, found
 
 
+def ruled(pipeline: Pipeline, item: SourceItem) -> AccessClass | None:
+    """Who may read it by the pipeline's rules and by access files. Raises `DocumentError` when these contradict those."""
+    return access_rules.settled(pipeline.access_class(item.path), item.access, trusted=pipeline.trust_metadata)
+
+
 def access_class(pipeline: Pipeline, item: SourceItem, details: Mapping[str, Any] | None = None) -> AccessClass | None:
     """Who may read it; None if nothing says so. `details` is what `merged` gave, now or when it was read.
 
-    Metadata may only narrow what the pipeline's rule gives: the same department, and a level that is not lower; of several
-    levels the highest holds. With `trust_metadata` it decides. Raises `DocumentError` when metadata contradicts the rule.
+    Metadata may only narrow what the rules give: the same department, and a level that is not lower; of several
+    levels the highest holds. With `trust_metadata` it decides. Raises `DocumentError` when metadata contradicts the rules.
     """
-    rule = pipeline.access_class(item.path)
+    rule = ruled(pipeline, item)
     layers = [layer for layer in (item.metadata, (details or {}).get(OWN)) if layer]
     if not layers:
         return rule
@@ -209,7 +211,7 @@ def access_class(pipeline: Pipeline, item: SourceItem, details: Mapping[str, Any
     level = rule.level
     for layer in layers:
         named = layer.get("department", rule.department)
-        if named != unicodedata.normalize("NFC", rule.department):
+        if named != clean(rule.department):
             raise DocumentError(
                 f"{_SAYS} department {named}, the pipeline's rule says {rule.department}: change one of them, "
                 "or set trust_metadata: true in the pipeline"
@@ -226,7 +228,7 @@ def access_class(pipeline: Pipeline, item: SourceItem, details: Mapping[str, Any
 
 def was_refusal(error: str | None) -> bool:
     """Whether a document failed because nobody may read it, and not because it can't be read."""
-    return error is not None and (error == NO_RULE or error.startswith(_SAYS))
+    return error is not None and (error == NO_RULE or error.startswith((_SAYS, access_rules.SAYS)))
 
 
 def _trusted(rule: AccessClass | None, layers: list[Mapping[str, Any]]) -> AccessClass | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from assistant.access.principal import AccessClass
 from assistant.errors import DocumentError
-from assistant.ingest import metadata
+from assistant.ingest import access_rules, metadata
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.sources.item import SourceItem, composed, hidden
 from assistant.ingest.sources.sidecars import Sidecars
@@ -30,12 +30,12 @@ class Place:
         self._seen: dict[str, Entries] = {}
 
     def access_class(self, path: str, details: Mapping[str, Any] | None = None) -> AccessClass | None:
-        """Who may read the document of that path, by rules and metadata files; None if that can't be told.
+        """Who may read the document of that path, by rules, access and metadata files; None if that can't be told.
 
         `details` is what was kept of the document when it was read.
         """
         try:
-            known = {name for name in self._candidates(path) if self._entry(name) is not None}
+            known = set(self._beside(path))
             item = SourceItem(path, self.root / path, 0, 0)
             item = Sidecars(known, self._read, trusted=self.pipeline.trust_metadata).apply(item)
             return None if item.problem else metadata.access_class(self.pipeline, item, details)
@@ -73,12 +73,15 @@ class Place:
         left_out = self.pipeline.excludes_whole_folders and self.pipeline.excludes(path)
         return entry.is_dir(follow_symlinks=False) and not hidden(name) and not left_out
 
-    def _candidates(self, path: str) -> list[str]:
-        """Where metadata files that speak of the path would be."""
+    def _beside(self, path: str) -> Iterator[str]:
+        """The metadata and access files that speak of the path, however their names are written."""
         own = PurePosixPath(path)
-        folders = ["" if str(above) == "." else str(above) for above in own.parents]
-        found = [_joined(folder, name) for folder in folders for name in metadata.FOLDER_FILES]
-        return found + [_joined(folders[0], f"{name}{metadata.SIDECAR}") for name in (own.name, own.stem)]
+        wanted = {*metadata.FOLDER_FILES, *access_rules.NAMES}
+        named = {f"{name}{metadata.SIDECAR}".lower() for name in (own.name, own.stem)}
+        for number, above in enumerate(own.parents):
+            folder = "" if str(above) == "." else str(above)
+            names = wanted | named if number == 0 else wanted
+            yield from (_joined(folder, name) for name in self._entries(folder) if name.lower() in names)
 
     def _entry(self, path: str) -> os.DirEntry[str] | None:
         folder, _, name = path.rpartition("/")
@@ -100,12 +103,12 @@ class Place:
     def _read(self, path: str) -> bytes:
         entry = self._entry(path)
         if entry is None or not entry.is_file(follow_symlinks=False):
-            raise DocumentError(f"its metadata file {path} is a link, and those are not followed: copy it")
+            raise DocumentError("it is no file, or a link, and those are not followed: copy it")
         try:
             with open(entry.path, "rb") as content:
                 return content.read(metadata.MAX_BYTES + 1)
         except OSError as error:
-            raise DocumentError(f"its metadata file {path} can't be read: {error.strerror or error}") from error
+            raise DocumentError(f"it can't be read: {error.strerror or error}") from error
 
 
 def _joined(folder: str, name: str) -> str:

@@ -179,7 +179,11 @@ class _Planner:
 
     def _problem(self, item: SourceItem, row: DocumentRow | None, problem: str) -> None:
         """What can't be opened keeps its earlier version, as long as the rules still let its readers read it."""
-        rule = self._pipeline.access_class(item.path)
+        try:
+            rule = metadata.ruled(self._pipeline, item)
+        except DocumentError as error:
+            self._refuse(item, row, str(error), withdraw=True)
+            return
         trusted = self._pipeline.trust_metadata
         withdraw = not item.unreachable or (rule is None and not trusted)
         held = self._classes.get(row.class_id) if row is not None and row.chunks and row.class_id is not None else None

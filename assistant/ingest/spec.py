@@ -69,7 +69,7 @@ class PipelineSpec(Block):
     exclude: list[str] = []
     readers: dict[Annotated[str, AfterValidator(_written_as_compared)], str | Step] = {}
     transformations: list[str | Step] = Field(min_length=1)
-    access: list[AccessRule] = Field(min_length=1)
+    access: list[AccessRule] = Field(description="[] where `.access.yaml` beside the documents names all of them.")
     metadata: dict[str, Value] = {}
     metadata_rules: list[MetadataRule] = []
     trust_metadata: bool = False

@@ -106,8 +106,24 @@ RUSSIAN = {
         "сервер не пускает эту учётную запись (имя, пароль, права)"
     ),
     # metadata and access
-    "no access rule of the pipeline names it, so nobody may read it: add a rule under `access`": (
-        "ни одно правило доступа его не называет, поэтому читать его не может никто: добавьте правило в `access`"
+    "no access rule names it, so nobody may read it: add one to `access` in the pipeline, or .access.yaml beside it": (
+        "ни одно правило доступа его не называет, поэтому читать его не может никто: добавьте правило в `access` "
+        "или положите рядом .access.yaml"
+    ),
+    "its access file {file}": "файл прав доступа {file}",
+    "its access file {file}: {why}": "файл прав доступа {file}: {why}",
+    "its access file {file}: there are several in this folder, leave one": (
+        "файл прав доступа {file}: их в папке несколько, оставьте один"
+    ),
+    "its access file {file}: says department {own}, {above} says {found}: it may only narrow who reads it, "
+    "unless the pipeline has trust_metadata: true": (
+        "файл прав доступа {file}: в нём отдел {own}, а выше ({above}) — {found}: без trust_metadata: true "
+        "он может только сузить круг читателей"
+    ),
+    "its access file {file}: says level {own}, {above} says {found}: it may only narrow who reads it, "
+    "unless the pipeline has trust_metadata: true": (
+        "файл прав доступа {file}: в нём уровень {own}, а выше ({above}) — {found}: без trust_metadata: true "
+        "он может только сузить круг читателей"
     ),
     "its metadata says department {own}, the pipeline's rule says {rule}: change one of them, "
     "or set trust_metadata: true in the pipeline": (
@@ -125,12 +141,11 @@ RUSSIAN = {
     "it says of itself: {why}": "сам документ сообщает: {why}",
     "{file}, metadata_rules: {why}": "правило в {file}, metadata_rules: {why}",
     "its metadata file {file}: {why}": "файл его метаданных {file}: {why}",
-    "its metadata file {file} is larger than {n} KB": "файл его метаданных {file} больше {n} КБ",
-    "its metadata file {file} is not in UTF-8: save it so": "файл его метаданных {file} — не в UTF-8: сохраните в ней",
-    "its metadata file {file} is a link, and those are not followed: copy it": (
-        "файл его метаданных {file} — ссылка, по таким не ходим: скопируйте его"
+    "it is larger than {n} KB": "он больше {n} КБ",
+    "it is not in UTF-8: save it so": "он не в UTF-8: сохраните в ней",
+    "it is no file, or a link, and those are not followed: copy it": (
+        "это не файл или ссылка, по ним не ходим: скопируйте его"
     ),
-    "its metadata file {file} can't be read: {why}": "файл его метаданных {file} прочитать нельзя: {why}",
     "its metadata file {file}, line {n}: {why}": "файл его метаданных {file}, строка {n}: {why}",
     "not valid YAML": "это не YAML",
     "write `key: value` lines, such as `date: 2026-01-31`": "пишите строки `ключ: значение`, например `date: 2026-01-31`",
@@ -152,6 +167,11 @@ RUSSIAN = {
     "{server} of pipeline '{name}' can't be listed: {why}. Nothing was changed: check the address, the account "
     "and the server, and run it again": (
         "просмотреть {server} (источник «{name}») не удалось: {why}. Ничего не изменено: проверьте адрес, учётную запись "
+        "и сервер и запустите загрузку снова"
+    ),
+    "{server}: the access file {file} can't be had ({why}). Nothing was changed: check the account and the server, "
+    "and run it again": (
+        "{server}: получить файл прав доступа {file} не удалось ({why}). Ничего не изменено: проверьте учётную запись "
         "и сервер и запустите загрузку снова"
     ),
     "{reader} of pipeline '{name}' failed: {why}": "{reader} (источник «{name}») не справился: {why}",

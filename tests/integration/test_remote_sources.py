@@ -216,6 +216,26 @@ def test_metadata_files_of_a_server(share: Share) -> None:
     assert item.unreachable
 
 
+def test_access_files_of_a_server(share: Share) -> None:
+    share.write("hr/a.md", "текст")
+    share.load()
+    share.write("hr/.access.yaml", "level: 2")
+    assert share.plan().moved == [(share.rows[0], AccessClass("hr", 2))]
+    share.write("hr/.access.yaml", "levl: 2")
+    (refusal,) = share.plan().refused
+    assert refusal.withdraw
+    assert refusal.error == "its access file hr/.access.yaml, line 1: unknown key 'levl': did you mean level?"
+
+
+def test_an_access_file_that_a_server_does_not_give_changes_nothing(share: Share) -> None:
+    share.write("hr/a.md", "текст")
+    share.load()
+    share.write("hr/.access.yaml", "level: 22")
+    share.server.broken.add("/hr/.access.yaml")
+    with pytest.raises(PipelineError, match=r"the access file hr/\.access\.yaml can't be had .* Nothing was changed"):
+        share.plan()
+
+
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     pytest.importorskip("webdav4")
     try:

@@ -14,6 +14,7 @@ from assistant.errors import DocumentError
 if TYPE_CHECKING:
     from llama_index.core.schema import Document
 
+    from assistant.ingest.access_rules import Said
     from assistant.ingest.sources.remote import RemoteFile
 
 
@@ -34,6 +35,7 @@ class SourceItem:
     unreachable: bool = False  # the problem may pass: an earlier version stays
     documents: list[Document] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)  # of the metadata files that speak of it
+    access: tuple[Said, ...] = ()  # what access files say of it, the outermost first
     target: Path | None = None  # of a link: the file itself
     remote: RemoteFile | None = None
 
@@ -85,6 +87,12 @@ def storable(time_ns: int) -> int:
 def composed(path: str) -> str:
     """In Unicode's composed form: macOS and some shares give the other one."""
     return path if unicodedata.is_normalized("NFC", path) else unicodedata.normalize("NFC", path)
+
+
+def clean(text: str) -> str:
+    """Without NUL and lone surrogates, which databases and JSON refuse; in Unicode's composed form, as paths are."""
+    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def printable(path: str) -> str:

@@ -13,7 +13,7 @@ from assistant import resources
 from assistant.errors import DocumentError, PipelineError
 from assistant.ingest.metadata import MAX_BYTES, access_class
 from assistant.ingest.sources.item import LOOKS_THE_SAME, SourceItem, composed, hidden, printable, time_of
-from assistant.ingest.sources.sidecars import Sidecars, is_metadata_file
+from assistant.ingest.sources.sidecars import Sidecars, is_access_file, is_metadata_file
 
 if TYPE_CHECKING:
     from assistant.ingest.pipeline import Pipeline
@@ -68,7 +68,7 @@ class _Walk:
             folder, prefix, written = folders.pop()
             for entry, is_folder in self._entries(folder, prefix):
                 path = prefix + composed(entry.name)
-                if is_folder:
+                if is_folder and not is_access_file(entry.name):
                     if not hidden(entry.name) and not self._left_out(path):
                         folders.append((entry.path, f"{path}/", f"{written}{entry.name}/"))
                 elif is_metadata_file(entry.name):
@@ -81,11 +81,11 @@ class _Walk:
         file = self.metadata_files[path]
         try:
             if os.path.realpath(file) != file or not stat.S_ISREG(os.stat(file).st_mode):
-                raise DocumentError(f"its metadata file {path} is a link, and those are not followed: copy it")
+                raise DocumentError("it is no file, or a link, and those are not followed: copy it")
             with open(file, "rb") as content:
                 return content.read(MAX_BYTES + 1)
         except OSError as error:
-            raise DocumentError(f"its metadata file {path} can't be read: {error.strerror or error}") from error
+            raise DocumentError(f"it can't be read: {error.strerror or error}") from error
 
     def _entries(self, folder: str, prefix: str) -> list[tuple[os.DirEntry[str], bool]]:
         """What is in a folder, and whether it is a folder: some file systems are asked for that anew."""
@@ -168,11 +168,11 @@ def _is_another(twin: Path, location: Path) -> bool:
 
 
 def _checked_link(pipeline: Pipeline, sidecars: Sidecars, item: SourceItem, root: Path) -> SourceItem:
-    """Whoever may write into one folder could publish another one by a link; metadata files count too."""
+    """Whoever may write into one folder could publish another one by a link; metadata and access files count too."""
     if item.target is None or item.problem:
         return item
     target = composed(item.target.relative_to(root).as_posix())
-    twin = sidecars.apply(replace(item, path=target, metadata={}))
+    twin = sidecars.apply(replace(item, path=target, metadata={}, access=()))
     closed = any(hidden(part) for part in target.split("/")) or pipeline.excludes(target) or twin.problem
     try:
         same = not closed and access_class(pipeline, twin) == access_class(pipeline, item)

@@ -21,7 +21,7 @@ from assistant.ingest.metadata import MAX_BYTES
 from assistant.ingest.sources.item import LOOKS_THE_SAME, SourceItem, composed, hidden, printable, storable
 from assistant.ingest.sources.names import without_password
 from assistant.ingest.sources.server import Server
-from assistant.ingest.sources.sidecars import Sidecars, is_metadata_file
+from assistant.ingest.sources.sidecars import Sidecars, is_access_file, is_metadata_file
 
 if TYPE_CHECKING:
     from assistant.ingest.pipeline import Pipeline
@@ -144,7 +144,7 @@ class _Listing:
                     yield SourceItem(
                         printable(path), None, 0, 0, problem="its name is none: it leads to another folder"
                     )
-                elif is_folder:
+                elif is_folder and not is_access_file(name):
                     folders.append(whole)
                 elif is_metadata_file(name):
                     self.metadata_files[path] = self._remote(whole, info)
@@ -160,9 +160,14 @@ class _Listing:
             with file.fetch().open("rb") as content:
                 return content.read(MAX_BYTES + 1)
         except OSError as error:
-            raise DocumentError(f"its metadata file {path} can't be read: {error.strerror or error}") from error
+            raise DocumentError(f"it can't be read: {error.strerror or error}") from error
         except DocumentError as error:
-            raise DocumentError(f"its metadata file {path}: {error}") from error
+            if not is_access_file(path.rpartition("/")[2]):
+                raise
+            raise PipelineError(  # as a folder that can't be listed: taking out all that is below it would be too much
+                f"{self._server.shown}: the access file {path} can't be had ({error}). Nothing was changed: check the "
+                "account and the server, and run it again"
+            ) from error
 
     def prune(self) -> None:
         """Copies of versions that the server does not have any more are deleted."""
