@@ -5,7 +5,7 @@ from __future__ import annotations
 from assistant.access.access_file import FileRights
 from assistant.access.rights import Rights
 from assistant.accounts.service import AccountService
-from assistant.parts.sign_in import PasswordSignIn
+from assistant.parts.sign_in import SIGN_IN, PasswordSignIn
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.sessions import Sessions
@@ -26,7 +26,6 @@ def make_users(settings: Settings, database: Database, rights: Rights) -> Users:
 def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:
     """The service behind the sign-in page, with the ways in that the settings name."""
     sessions = Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
-    ways: list[PasswordSignIn] = []
     session_hours: dict[str, float] = {}  # of single sign-ons, by name
     return AccountService(
         users,
@@ -34,8 +33,17 @@ def make_accounts(settings: Settings, database: Database, users: Users, rights: 
         Tokens(database),
         DirectoryAccounts(database),
         rights=rights,
-        ways=ways,
+        ways=make_ways(settings),
         settings=settings.auth,
         session_hours=session_hours,
         token_days=settings.sessions.max_days,
     )
+
+
+def make_ways(settings: Settings) -> list[PasswordSignIn]:
+    """The directories, in the order in which a name is looked for in them."""
+    if not settings.auth.ldap:
+        return []
+    from assistant.parts.sign_in import ldap  # noqa: F401 - registers itself; without a directory nobody waits for ldap3
+
+    return [SIGN_IN.build("ldap", settings=one) for one in settings.auth.ldap]

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from assistant.settings_block import Block
+from assistant.settings_ldap import Ldap
 
 
 class LocalAccounts(Block):
@@ -16,6 +17,7 @@ class LocalAccounts(Block):
 
 class Auth(Block):
     local: LocalAccounts = Field(default=LocalAccounts(), description="Accounts kept here, with argon2 hashes.")
+    ldap: list[Ldap] = Field(default=[], description="LDAP directories and Active Directory.")
     recheck_minutes: PositiveFloat = Field(
         default=15.0,
         description="A session asks its directory this often whether the person still may, and his groups.",

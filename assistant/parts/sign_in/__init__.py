@@ -26,6 +26,25 @@ class Identity:
     groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class WayState:
+    """How a directory does, in words for administrators."""
+
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a directory says of a name."""
+
+    entries: tuple[str, ...] = ()  # where it is found; with two of them nobody is let in by it
+    enabled: bool | None = None
+    identity: Identity | None = None  # of somebody who may enter
+    accepted: bool | None = None  # whether the password is right, if one was given
+
+
 class PasswordSignIn(Protocol):
     """A directory that checks a name with a password."""
 
@@ -33,10 +52,22 @@ class PasswordSignIn(Protocol):
     label: str  # for people
 
     def check(self, name: str, password: str) -> Identity | None:
-        """None for a wrong name or password, or an account that is off. Raises `SignInUnavailable`."""
+        """None for a wrong name or password, or an account that is off.
+
+        Raises `SignInUnavailable`; and `AccessDenied` for somebody with the right password of whom too little is known.
+        """
 
     def look_up(self, subject: str) -> Identity | None:
         """The person as he is now; None when he is gone or off. Raises `SignInUnavailable`."""
+
+    def describe(self, name: str, password: str = "") -> Described:
+        """What it says of this name, for administrators. Raises `SignInUnavailable`."""
+
+    def state(self) -> WayState:
+        """By the last sign-ins, without asking: nobody waits for it."""
+
+    def examine(self) -> WayState:
+        """Asks it now; takes as long as it takes."""
 
 
 SIGN_IN: Registry[PasswordSignIn] = Registry("way to sign in")
