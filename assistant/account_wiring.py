@@ -5,9 +5,12 @@ from __future__ import annotations
 from assistant.access.access_file import FileRights
 from assistant.access.rights import Rights
 from assistant.accounts.service import AccountService
-from assistant.parts.sign_in import SIGN_IN, PasswordSignIn
+from assistant.accounts.single_sign_on import SingleSignOnService
+from assistant.errors import ConfigError
+from assistant.parts.sign_in import LOCAL, SIGN_IN, SINGLE_SIGN_ON, PasswordSignIn, SingleSignOn
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
+from assistant.records.one_time import OneTime
 from assistant.records.sessions import Sessions
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
@@ -25,11 +28,10 @@ def make_users(settings: Settings, database: Database, rights: Rights) -> Users:
 
 def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:
     """The service behind the sign-in page, with the ways in that the settings name."""
-    sessions = Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
-    session_hours: dict[str, float] = {}  # of single sign-ons, by name
+    session_hours = {provider.name: provider.session_hours for provider in settings.auth.oidc}
     return AccountService(
         users,
-        sessions,
+        _sessions(settings, database),
         Tokens(database),
         DirectoryAccounts(database),
         rights=rights,
@@ -47,3 +49,31 @@ def make_ways(settings: Settings) -> list[PasswordSignIn]:
     from assistant.parts.sign_in import ldap  # noqa: F401 - registers itself; without a directory nobody waits for ldap3
 
     return [SIGN_IN.build("ldap", settings=one) for one in settings.auth.ldap]
+
+
+def make_single_sign_on(settings: Settings, database: Database, accounts: AccountService) -> SingleSignOnService:
+    """The providers that the settings name. Raises `ConfigError`; no provider is asked anything yet."""
+    names = [LOCAL, *(one.name for one in settings.auth.ldap), *(one.name for one in settings.auth.oidc)]
+    if taken := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"auth: two ways in are called '{taken[0]}': accounts are told apart by that name")
+    if settings.auth.oidc and not settings.server.public_url:
+        raise ConfigError("auth.oidc needs server.public_url: the provider sends people back to it")
+    return SingleSignOnService(
+        _providers(settings),
+        accounts,
+        _sessions(settings, database),
+        OneTime(database),
+        public_url=settings.server.public_url or "",
+    )
+
+
+def _providers(settings: Settings) -> list[SingleSignOn]:
+    if not settings.auth.oidc:
+        return []
+    from assistant.parts.sign_in import oidc  # noqa: F401 - registers itself; without a provider nobody waits for Authlib
+
+    return [SINGLE_SIGN_ON.build("oidc", settings=one) for one in settings.auth.oidc]
+
+
+def _sessions(settings: Settings, database: Database) -> Sessions:
+    return Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)

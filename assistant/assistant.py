@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from assistant.accounts.service import AccountService
+    from assistant.accounts.single_sign_on import SingleSignOnService
     from assistant.ask.chain import Chain
     from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
@@ -59,6 +60,7 @@ class Assistant:
     settings: Settings
     users: Users
     accounts: AccountService
+    single_sign_on: SingleSignOnService
     tokens: Tokens
     rights: Rights
     policy: Policy

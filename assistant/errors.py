@@ -20,7 +20,8 @@
     ├── LimitReached               too many questions or attempts         http 429, retryable
     ├── SignInUnavailable          a directory does not answer            http 503, retryable
     └── AccessDenied               not signed in, or not allowed          http 403
-        └── WrongPassword          of a name and a password               http 401
+        ├── WrongPassword          of a name and a password               http 401
+        └── SignInRefused          what a single sign-on said is not accepted  http 403
 
 Messages are one line for a person: what happened, what to do.
 """
@@ -133,3 +134,11 @@ class AccessDenied(AssistantError):
 
 class WrongPassword(AccessDenied):
     http_status = 401
+
+
+class SignInRefused(AccessDenied):
+    """The text is for the log: parts of it come from outside. People get the sentence of `case`."""
+
+    def __init__(self, message: str, case: str = "failed") -> None:
+        super().__init__(message)
+        self.case = case

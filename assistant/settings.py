@@ -34,6 +34,11 @@ class Server(Block):
         default=[],
         description="Addresses or networks of your reverse proxies: only their X-Forwarded-For and -Proto are believed.",
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s@]+/?$",
+        description="Where people open the page, such as https://assistant.company.example; single sign-on needs it.",
+    )
     secure_cookies: bool = Field(default=False, description="Send the session cookie over HTTPS only; true behind TLS.")
 
 

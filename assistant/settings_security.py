@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from assistant.settings_block import Block
 from assistant.settings_ldap import Ldap
+from assistant.settings_oidc import Oidc
 
 
 class LocalAccounts(Block):
@@ -18,6 +19,7 @@ class LocalAccounts(Block):
 class Auth(Block):
     local: LocalAccounts = Field(default=LocalAccounts(), description="Accounts kept here, with argon2 hashes.")
     ldap: list[Ldap] = Field(default=[], description="LDAP directories and Active Directory.")
+    oidc: list[Oidc] = Field(default=[], description="Providers of single sign-on: docs/sign-in-oidc.md.")
     recheck_minutes: PositiveFloat = Field(
         default=15.0,
         description="A session asks its directory this often whether the person still may, and his groups.",

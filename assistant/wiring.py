@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
-from assistant.account_wiring import make_accounts, make_rights, make_users
+from assistant.account_wiring import make_accounts, make_rights, make_single_sign_on, make_users
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
@@ -74,10 +74,12 @@ def build(
     drawing = Drawing(settings.ingest)
     rights = make_rights(settings)
     users = make_users(settings, database, rights)
+    accounts = make_accounts(settings, database, users, rights)
     return Assistant(
         settings=settings,
         users=users,
-        accounts=make_accounts(settings, database, users, rights),
+        accounts=accounts,
+        single_sign_on=make_single_sign_on(settings, database, accounts),
         tokens=Tokens(database),
         rights=rights,
         policy=shared.policy,

@@ -52,6 +52,16 @@ class SessionRow(Base):
     browser: Mapped[str] = mapped_column(String(300), default="", server_default="")
 
 
+class OneTimeRow(Base):
+    """What may be used once: a sign-in on its way to a provider, the number of a message of its."""
+
+    __tablename__ = "one_time"
+
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class ApiTokenRow(Base):
     """What a program shows to ask in a person's name. Only a hash of it is kept."""
 

@@ -86,6 +86,19 @@ class Sessions:
         """Whether the row is of the session with that id."""
         return row.id_hash == _digest(session_id)
 
+    def end_from(self, source: str, *, sid: str | None, subject: str | None) -> int:
+        """How many of a single sign-on's sessions ended: those with its name for one, of one person, or both."""
+        people = select(UserRow.id).where(UserRow.source == source)
+        if subject is not None:
+            people = people.where(UserRow.subject == subject)
+        ending = delete(SessionRow).where(SessionRow.user_id.in_(people))
+        if sid is not None:
+            ending = ending.where(SessionRow.sid == sid)
+        if sid is None and subject is None:
+            return 0
+        with self._database.transaction() as session:
+            return len(session.scalars(ending.returning(SessionRow.id_hash)).all())
+
     def _over(self, now: datetime) -> ColumnElement[bool]:
         return or_(SessionRow.used_at < now - self._idle, SessionRow.created_at < now - self._max)
 

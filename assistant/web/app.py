@@ -11,14 +11,26 @@ from starlette.routing import Mount
 
 from assistant import __version__
 from assistant.assistant import Assistant
-from assistant.web import admin, api, conversations, documents, health, language, openai_api, review, sign_in, survey
+from assistant.web import (
+    admin,
+    api,
+    conversations,
+    documents,
+    health,
+    language,
+    openai_api,
+    review,
+    sign_in,
+    single_sign_on,
+    survey,
+)
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
 from assistant.web.openapi import describe
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
 
-ROUTED = (sign_in, language, documents, admin, review, survey, api, conversations, openai_api, health)
+ROUTED = (sign_in, single_sign_on, language, documents, admin, review, survey, api, conversations, openai_api, health)
 
 
 def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
@@ -29,6 +41,7 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
     app.state.health = health.HealthCache()
     app.state.loading = Loading(assistant)
     app.state.password_checks = anyio.CapacityLimiter(2)
+    app.state.single_sign_on = anyio.CapacityLimiter(8)
     app.state.drawing = documents.drawing_limiter()
     for module in ROUTED:
         app.include_router(module.router)

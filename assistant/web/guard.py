@@ -31,6 +31,7 @@ _HEADERS = {
 # The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
 _PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
 _PUBLIC_BELOW = (
+    "/auth/oidc/",
     "/health/",
     "/language/",
     "/assets/",

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from assistant.errors import WrongPassword
+from assistant.assistant import Assistant
+from assistant.errors import AssistantError, SignInRefused, SignInUnavailable, WrongPassword
+from assistant.ui.account_texts import account_texts
 from assistant.ui.texts import reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import COOKIE, AssistantDep, principal_or_none
@@ -18,10 +20,10 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")
-async def login_page(request: Request) -> Response:
+async def login_page(request: Request, assistant: AssistantDep) -> Response:
     if await principal_or_none(request):
         return RedirectResponse("/", 303)
-    return _page(request, wrong=False, name="")
+    return _page(request, assistant)
 
 
 @router.post("/login")
@@ -37,16 +39,9 @@ async def login(
             assistant.accounts.sign_in, name, password, limiter=request.app.state.password_checks
         )
     except WrongPassword:
-        return _page(request, wrong=True, name=name)
+        return _page(request, assistant, wrong=True, name=name)
     response = RedirectResponse("/", 303)
-    response.set_cookie(
-        COOKIE,
-        session_id,
-        max_age=int(assistant.settings.sessions.max_days * 86400),
-        httponly=True,
-        samesite="lax",
-        secure=assistant.settings.server.secure_cookies,
-    )
+    set_session_cookie(response, assistant, session_id)
     return response
 
 
@@ -59,14 +54,55 @@ async def logout_page() -> Response:
 @router.post("/logout")
 async def logout(request: Request, assistant: AssistantDep) -> Response:
     session_id = request.cookies.get(COOKIE)
-    if session_id:
-        await run_in_threadpool(assistant.accounts.sign_out, session_id)
-    response = RedirectResponse("/login", 303)
+    goodbye = await run_in_threadpool(assistant.single_sign_on.sign_out, session_id) if session_id else None
+    response: Response = RedirectResponse("/login", 303)
+    if goodbye is not None:
+        # A page that goes on by itself: what a form leads to may not be another site (Content-Security-Policy, form-action).
+        language = reader_language(request)
+        t = {**texts(language), **account_texts(language)}
+        response = HTMLResponse(render("goodbye.html", language=language, t=t, goodbye=goodbye))
     response.delete_cookie(COOKIE)
     return response
 
 
-def _page(request: Request, *, wrong: bool, name: str) -> HTMLResponse:
+def set_session_cookie(response: Response, assistant: Assistant, session_id: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        session_id,
+        max_age=int(assistant.settings.sessions.max_days * 86400),
+        httponly=True,
+        samesite="lax",
+        secure=assistant.settings.server.secure_cookies,
+    )
+
+
+def refused_page(request: Request, assistant: Assistant, error: AssistantError) -> HTMLResponse:
+    """Of a single sign-on. Its own words are in the log."""
+    case = error.case if isinstance(error, SignInRefused) else None
+    if isinstance(error, SignInUnavailable):
+        case = "unavailable"
+    found = account_texts(reader_language(request))
+    return _page(request, assistant, problem=found[f"sso.{case}"] if case else str(error), status=error.http_status)
+
+
+def _page(
+    request: Request,
+    assistant: Assistant,
+    *,
+    wrong: bool = False,
+    name: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> HTMLResponse:
     language = reader_language(request)
-    html = render("login.html", language=language, t=texts(language), wrong=wrong, name=name)
-    return HTMLResponse(html, status_code=401 if wrong else 200)
+    html = render(
+        "login.html",
+        language=language,
+        t={**texts(language), **account_texts(language)},
+        wrong=wrong,
+        name=name,
+        problem=problem,
+        has_passwords=assistant.accounts.has_passwords,
+        providers=assistant.single_sign_on.choices,
+    )
+    return HTMLResponse(html, status_code=401 if wrong else status)

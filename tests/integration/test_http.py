@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 BROWSER = {"accept": "text/html,application/xhtml+xml", "accept-language": "en"}
 HEADERS = ("content-security-policy", "x-content-type-options", "referrer-policy", "x-frame-options")
 PUBLIC = {"/login", "/logout", "/health", "/health/live", "/health/ready", "/favicon.ico", "/robots.txt"}
-PUBLIC |= {"/language/{name}"}
+PUBLIC |= {"/language/{name}", "/auth/oidc/{name}", "/auth/oidc/{name}/callback", "/auth/oidc/{name}/logout"}
 PUBLIC |= {"/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}"}
 GRADIO = ["/config", "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/upload"]
 GRADIO += ["/gradio_api/file={path_or_url:path}", "/gradio_api/proxy={url_path:path}", "/gradio_api/call/{api_name}"]

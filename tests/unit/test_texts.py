@@ -11,6 +11,7 @@ import pytest
 from assistant import errors
 from assistant.ask.events import Notice, NoticeKind
 from assistant.errors import AssistantError, ConfigError, InvalidQuestion
+from assistant.ui.account_texts import account_texts
 from assistant.ui.document_texts import document_texts
 from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language, texts
@@ -18,7 +19,8 @@ from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language
 
 def test_every_sentence_is_there_in_both_languages() -> None:
     ru, en = (
-        {**LANGUAGES[language], **document_texts(language), **review_texts(language)} for language in ("ru", "en")
+        {**LANGUAGES[language], **document_texts(language), **review_texts(language), **account_texts(language)}
+        for language in ("ru", "en")
     )
     assert set(ru) == set(en)
     assert all(value.strip() for language in (ru, en) for value in language.values())

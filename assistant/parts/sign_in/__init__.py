@@ -6,6 +6,7 @@ an `Identity`. What a person may do is not theirs to say: that is `access/rights
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,3 +72,56 @@ class PasswordSignIn(Protocol):
 
 
 SIGN_IN: Registry[PasswordSignIn] = Registry("way to sign in")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A sign-in on its way to a provider. All but the address is kept here until the browser comes back."""
+
+    url: str
+    state: str
+    nonce: str
+    verifier: str
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Somebody whom a provider vouches for."""
+
+    identity: Identity
+    sid: str | None  # his session's name there
+    id_token: str
+
+
+@dataclass(frozen=True)
+class LoggedOut:
+    """What a provider says of a session that it has ended: one session, or all of a person."""
+
+    token_id: str
+    expires: float
+    sid: str | None
+    subject: str | None
+
+
+class SingleSignOn(Protocol):
+    """A provider whose page people sign in on."""
+
+    name: str
+    label: str
+    issuer: str
+    session_hours: float
+
+    def begin(self, back_to: str) -> Begun:
+        """Raises `SignInUnavailable`."""
+
+    def finish(self, answer: Mapping[str, str], begun: Begun, back_to: str) -> Arrived:
+        """With the parameters the browser came back with. Raises `SignInRefused`, `SignInUnavailable`."""
+
+    def goodbye(self, id_token: str, back_to: str) -> str | None:
+        """Where the browser signs out at the provider; None when that has no such page. Raises `SignInUnavailable`."""
+
+    def logged_out(self, token: str) -> LoggedOut:
+        """Raises `SignInRefused`, `SignInUnavailable`."""
+
+
+SINGLE_SIGN_ON: Registry[SingleSignOn] = Registry("single sign-on")

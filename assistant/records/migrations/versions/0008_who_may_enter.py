@@ -46,6 +46,14 @@ def upgrade() -> None:
     # Those that are there keep what programs use them for; what administrators do takes a new one, of scope `admin`.
     op.execute("""UPDATE api_tokens SET scopes = '["ask", "conversations", "documents"]'""")
     op.create_table(
+        "one_time",
+        sa.Column("key_hash", sa.String(64), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("expires_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("key_hash"),
+    )
+    op.create_index("ix_one_time_expires_at", "one_time", ["expires_at"])
+    op.create_table(
         "audit_events",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.String(40), nullable=False),
@@ -76,6 +84,7 @@ def downgrade() -> None:
     op.drop_table("audit_events")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_append_only()")
+    op.drop_table("one_time")
     op.drop_column("api_tokens", "scopes")
     for name in ("browser", "address", "id_token", "sid"):
         op.drop_column("sessions", name)
