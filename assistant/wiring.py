@@ -96,7 +96,7 @@ def build(
         running=Running(),
         reviews=ReviewService(
             Reviewed(database),
-            StatisticsService(Statistics(database)),
+            StatisticsService(Statistics(database, rights)),
             policy=shared.policy,
             catalog=lambda: serving().catalog,
             embedding=lambda: _embedding(serving()),
@@ -165,7 +165,8 @@ def open_tokens(settings: Settings) -> Tokens:
 
 def open_statistics(settings: Settings) -> StatisticsService:
     """Figures alone, as quickly."""
-    return StatisticsService(Statistics(open_database(settings, prepare_storage(settings.storage.path))))
+    database = open_database(settings, prepare_storage(settings.storage.path))
+    return StatisticsService(Statistics(database, make_rights(settings)))
 
 
 def _chroma(settings: Settings, storage: Path) -> ChromaServer:

@@ -126,7 +126,12 @@ class ConversationService:
         if conversation == NEW:
             conversation = self._talks.create(owner).id
         row, is_new = self._talks.begin(
-            owner, conversation, question, language=language_of(question), departments=principal.departments, key=key
+            owner,
+            conversation,
+            question,
+            language=language_of(question),
+            departments=principal.all_departments,
+            key=key,
         )
         if not is_new:
             raise AlreadyAsked("this question was sent already: open the conversation to see its answer")

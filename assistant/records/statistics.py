@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy import (
     select,
 )
 
+from assistant.access.rights import Rights
 from assistant.records.account_tables import SurveyRow, UserRow
 from assistant.records.base import UtcDateTime
 from assistant.records.conversations import ANSWERING, FAILED, FINISHED
@@ -36,7 +38,7 @@ from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
-    from sqlalchemy.orm import InstrumentedAttribute, Session
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ class Saved:
 class Statistics:
     """Repository of figures. Conversations that were deleted count until they are purged."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rights: Rights) -> None:
         self._database = database
+        self._rights = rights
 
     @contextmanager
     def over(self, since: datetime, until: datetime) -> Iterator[Asked]:
@@ -106,23 +109,32 @@ class Statistics:
                 _ASKED.drop(connection)
 
     def accounts(self, department: str | None = None) -> int:
-        query = select(func.count()).select_from(UserRow)
         if department is not None:
-            query = query.where(_has(UserRow.departments, department))
+            return len(self._members(department))
         with self._database.transaction() as session:
-            return session.scalar(query) or 0
+            return session.scalar(select(func.count()).select_from(UserRow)) or 0
 
     def saved(self, span: Span) -> Saved:
         """By the surveys of the span, of people who are in the department now."""
-        conditions = [SurveyRow.answered_at >= span.since, SurveyRow.answered_at < span.until]
-        if span.department is not None:
-            conditions.append(_has(UserRow.departments, span.department))
-        given = select(SurveyRow.minutes).join(UserRow).where(SurveyRow.minutes.is_not(None), *conditions)
+        query = select(SurveyRow.user_id, SurveyRow.minutes).where(
+            SurveyRow.minutes.is_not(None), SurveyRow.answered_at >= span.since, SurveyRow.answered_at < span.until
+        )
         with self._database.transaction() as session:
-            count = session.scalar(select(func.count()).select_from(given.subquery())) or 0
-            middle = given.order_by(SurveyRow.minutes).offset((count - 1) // 2).limit(2 - count % 2)
-            minutes = [float(one) for one in session.scalars(middle) if one is not None] if count else []
-        return Saved(count, sum(minutes) / len(minutes) if minutes else None)
+            given = session.execute(query).all()
+        members = None if span.department is None else self._members(span.department)
+        minutes = [float(one) for user, one in given if one is not None and (members is None or user in members)]
+        return Saved(len(minutes), median(minutes) if minutes else None)
+
+    def _members(self, department: str) -> set[str]:
+        """The ids of those who have the department of their own or by a group; no query knows what groups give."""
+        query = select(UserRow.id, UserRow.departments, UserRow.groups)
+        with self._database.transaction() as session:
+            people = session.execute(query).all()
+        return {
+            user
+            for user, own, groups in people
+            if department in own or any(grant.department == department for grant in self._rights.of(groups).grants)
+        }
 
 
 class Asked:
@@ -216,6 +228,6 @@ def _within(span: Span) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _has(names: ColumnElement[Any] | InstrumentedAttribute[list[str]], name: str) -> ColumnElement[bool]:
+def _has(names: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Whether a list has the name, in the form that both databases keep: a quote inside of one has a backslash before it."""
     return cast(names, Text).contains(json.dumps(name), autoescape=True)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, select
 
 from assistant.access.principal import Principal
-from assistant.access.rights import Rights
+from assistant.access.rights import Rights, group_key
 from assistant.errors import AccessDenied, ConfigError, NotFound
 from assistant.parts.sign_in import LOCAL
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
 from assistant.records.passwords import MIN_PASSWORD_CHARS, hash_password, is_password
+from assistant.registry import nearest
 
 ROLES = ("user", "engineer", "admin")
 
@@ -37,15 +38,17 @@ class Users:
         roles: list[str],
         departments: list[str],
         level: int,
+        groups: Iterable[str] = (),
         must_change: bool = False,
     ) -> Principal:
         """Make a local account. Raises `ConfigError` when the name is taken or the password too short."""
         _check_roles(roles)
+        self._check_groups(groups)
         row = UserRow(
             id=secrets.token_hex(10),
             name=name.strip(),
             source=LOCAL,
-            groups=[],
+            groups=sorted(set(groups)),
             password_hash=hash_password(password, self._min_chars),
             roles=sorted({"user", *roles}),
             departments=sorted(set(departments)),
@@ -92,26 +95,44 @@ class Users:
 
         self._change(name, change)
 
-    def grant(self, name: str, *, roles: Iterable[str], departments: Iterable[str], level: int | None) -> Principal:
+    def grant(
+        self,
+        name: str,
+        *,
+        roles: Iterable[str],
+        departments: Iterable[str],
+        level: int | None,
+        groups: Iterable[str] = (),
+    ) -> Principal:
         """Give more; a level is set. Raises `NotFound`, `ConfigError`."""
         _check_roles(roles)
+        self._check_groups(groups)
 
         def change(row: UserRow) -> None:
+            _check_own_groups(row, groups)
+            row.groups = sorted({*row.groups, *groups})
             row.roles = sorted({*row.roles, *roles})
             row.departments = sorted({*row.departments, *departments})
             row.level = row.level if level is None else level
 
         return principal_of(self._change(name, change), self._rights)
 
-    def revoke(self, name: str, *, roles: Iterable[str], departments: Iterable[str]) -> Principal:
+    def revoke(
+        self, name: str, *, roles: Iterable[str], departments: Iterable[str], groups: Iterable[str] = ()
+    ) -> Principal:
         """Take away what the account has of its own; what groups give is not its own. Raises `NotFound`, `ConfigError`."""
         _check_roles(roles)
 
         def change(row: UserRow) -> None:
-            if lacking := sorted((set(roles) - {*row.roles}) | (set(departments) - {*row.departments})):
-                raise ConfigError(f"'{name}' has no '{lacking[0]}' of its own: see `assistant users list`")
+            _check_own_groups(row, groups)
+            lacking = (
+                (set(roles) - {*row.roles}) | (set(departments) - {*row.departments}) | (set(groups) - {*row.groups})
+            )
+            if lacking:
+                raise ConfigError(f"'{name}' has no '{min(lacking)}' of its own: see `assistant users list`")
             row.roles = sorted(({*row.roles} - {*roles}) | {"user"})
             row.departments = sorted({*row.departments} - {*departments})
+            row.groups = sorted({*row.groups} - {*groups})
 
         return principal_of(self._change(name, change), self._rights)
 
@@ -157,6 +178,13 @@ class Users:
         """Whether it is the account's; no account costs the same time as a wrong password."""
         return is_password(row.password_hash if row else None, password)
 
+    def _check_groups(self, groups: Iterable[str]) -> None:
+        """A group that nothing names gives nothing: it was mistyped, or is to be named first."""
+        known = self._rights.groups
+        if unknown := [name for name in groups if group_key(name) not in known]:
+            near = nearest(group_key(unknown[0]), sorted(known))
+            raise ConfigError(f"no group '{unknown[0]}' in the access file{near}")
+
     def _change(self, name: str, change: Callable[[UserRow], None], *, ends_sessions: bool = False) -> UserRow:
         with self._database.transaction() as session:
             row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
@@ -187,6 +215,11 @@ def _check_roles(roles: Iterable[str]) -> None:
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
         raise ConfigError(f"unknown role '{unknown[0]}'; known: {', '.join(ROLES)}")
+
+
+def _check_own_groups(row: UserRow, groups: Iterable[str]) -> None:
+    if row.source != LOCAL and set(groups):
+        raise ConfigError(f"'{row.name}' signs in through '{row.source}', which names the groups: change them there")
 
 
 def _named(row: UserRow | None, name: str) -> UserRow:

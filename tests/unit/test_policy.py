@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from assistant.access.policy import Policy
@@ -79,3 +81,56 @@ def test_no_classes_no_query() -> None:
 )
 def test_the_reason_says_what_is_missing(principal: Principal, access_class: AccessClass, reason: str) -> None:
     assert POLICY.explain(principal, access_class)[1] == reason
+
+
+def granted(*grants: tuple[str, int], departments: tuple[str, ...] = (), level: int = 1) -> Principal:
+    found = frozenset(AccessClass(*grant) for grant in grants)
+    return Principal("p", "Иванова", departments=frozenset(departments), level=level, grants=found)
+
+
+@pytest.mark.parametrize(
+    ("principal", "readable"),
+    [
+        (granted(("sales", 1)), {1, 5}),
+        (granted(("sales", 3)), {1, 5, 6}),
+        (granted(("sales", 3), ("бухгалтерия", 1)), {1, 3, 5, 6}),  # each up to a level of its own
+        (granted(("company", 2)), {1, 2}),
+        (granted(("*", 2)), {1, 2, 3, 4, 5}),
+        (granted(("sales", 1), departments=("бухгалтерия",), level=3), {1, 2, 3, 4, 5}),
+        (granted(("sales", 1), departments=("sales",), level=3), {1, 2, 5, 6}),  # the most that one of them gives
+        (granted(("sales", 3), departments=("sales",)), {1, 5, 6}),
+    ],
+)
+def test_what_grants_of_groups_open(principal: Principal, readable: set[int]) -> None:
+    assert POLICY.permitted(principal, CLASSES) == readable
+
+
+def test_random_people_read_what_the_rule_in_words_says() -> None:
+    """A class is open when any one reason opens it; written a second time, reason by reason."""
+    seed = random.SystemRandom().randrange(1 << 30)
+    chance = random.Random(seed)
+    names = ["company", "hr", "it", "продажи"]
+    opened = 0
+    for _ in range(20_000):
+        policy = Policy(frozenset(chance.sample(names, chance.randint(0, 2))), chance.randint(1, 3))
+        who = Principal(
+            "p",
+            "p",
+            frozenset(chance.sample(["user", "engineer", "admin"], 2)),
+            frozenset(chance.sample([*names, "*"], chance.randint(0, 2))),
+            chance.randint(0, 4),
+            frozenset(
+                AccessClass(chance.choice([*names, "*"]), chance.randint(1, 4)) for _ in range(chance.randint(0, 3))
+            ),
+        )
+        wanted = AccessClass(chance.choice(names), chance.randint(1, 4))
+        by_account = wanted.department in who.departments or "*" in who.departments
+        reasons = [
+            by_account and wanted.level <= who.level,
+            *(grant.department in (wanted.department, "*") and wanted.level <= grant.level for grant in who.grants),
+            wanted.department in policy.everyone and wanted.level <= max(policy.everyone_level, who.level),
+        ]
+        assert policy.may_read(who, wanted) is any(reasons), (seed, policy, who, wanted)
+        opened += any(reasons)
+    print(f"seed {seed}: {opened} of 20000 open")
+    assert 2_000 < opened < 18_000

@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import delete, event, update
 from typer.testing import CliRunner
 
+from assistant.access.principal import AccessClass
+from assistant.access.rights import GroupRights, Rights
 from assistant.cli.main import app
 from assistant.errors import InvalidRequest
 from assistant.records.account_tables import SurveyRow, UserRow
@@ -24,6 +26,7 @@ from assistant.review.statistics import Report, StatisticsService
 from tests.unit.talks import ANNA, BORIS, add_people
 
 QUOTED = 'О"тдел\\'
+RIGHTS = Rights({"Кадровики": GroupRights(frozenset({AccessClass(QUOTED, 2), AccessClass("it", 1)}))})
 NOON = datetime.now().astimezone().replace(hour=12, minute=0).astimezone(UTC)
 
 
@@ -75,7 +78,7 @@ def add(
 
 
 def report(database: Database, **options: object) -> Report:
-    return StatisticsService(Statistics(database)).report(**options)  # type: ignore[arg-type]  # days, department
+    return StatisticsService(Statistics(database, RIGHTS)).report(**options)  # type: ignore[arg-type]  # days, department
 
 
 def test_nothing_asked_gives_no_shares_and_no_times(database: Database) -> None:
@@ -149,6 +152,20 @@ def test_departments_are_those_of_the_asker_at_that_time(database: Database) -> 
         session.execute(update(UserRow).where(UserRow.id == ANNA).values(departments=[QUOTED]))
     assert report(database, department=QUOTED).adoption.accounts == 1
     assert report(database, department="hr").adoption.accounts == 0
+
+
+def test_who_has_a_department_by_a_group_is_one_of_its_people(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(update(UserRow).where(UserRow.id == BORIS).values(groups=["кадровики", "others"]))
+        session.execute(update(UserRow).where(UserRow.id == ANNA).values(departments=["it"]))
+        now = datetime.now(UTC)
+        session.add(SurveyRow(user_id=BORIS, week="2026-W01", minutes=30, answered_at=now))
+        session.add(SurveyRow(user_id=ANNA, week="2026-W01", minutes=10, answered_at=now))
+    accounts = {name: report(database, department=name).adoption.accounts for name in (QUOTED, "it", "кадровики")}
+    assert accounts == {QUOTED: 1, "it": 2, "кадровики": 0}
+    assert report(database, department=QUOTED).saved.median_minutes == 30
+    assert report(database, department="it").saved.median_minutes == 20
+    assert report(database).saved.answers == 2
 
 
 @pytest.mark.parametrize("days", [0, -1, 10**9])

@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from assistant.access.principal import AccessClass
 from assistant.errors import AccessDenied, ConfigError, NotFound
 from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
 from assistant.records.passwords import generate_password
 from assistant.records.users import ROLES, Users, is_on
-from tests.unit.accounts import PASSWORD, prepared
+from tests.unit.accounts import PASSWORD, RIGHTS, prepared
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,24 @@ def test_rights_are_given_and_taken(users: Users) -> None:
         users.revoke("Иванова", roles=[], departments=["hr"])
     with pytest.raises(ConfigError, match="unknown role 'boss'"):
         users.grant("Иванова", roles=["boss"], departments=[], level=None)
+
+
+def test_local_accounts_are_put_into_groups(database: Database) -> None:
+    users = Users(database, RIGHTS)
+    given = users.grant("Иванова", roles=[], departments=[], level=None, groups=["Бухгалтерия"])
+    assert (given.grants, given.departments) == ({AccessClass("finance", 2)}, {"hr", "sales"})
+    assert given.all_departments == {"hr", "sales", "finance"}
+    made = users.add("новая", PASSWORD, roles=[], departments=[], level=1, groups=["бухгалтерия"])
+    assert (made.grants, made.roles) == (given.grants, {"user", "engineer"})
+    with pytest.raises(ConfigError, match="no group 'бугалтерия' in the access file: did you mean бухгалтерия"):
+        users.add("другая", PASSWORD, roles=[], departments=[], level=1, groups=["бугалтерия"])
+    with pytest.raises(ConfigError, match="has no 'кадры' of its own"):
+        users.revoke("Иванова", roles=[], departments=[], groups=["кадры"])
+    assert users.revoke("Иванова", roles=[], departments=[], groups=["Бухгалтерия"]).grants == frozenset()
+    with database.transaction() as session:
+        session.execute(update(UserRow).where(UserRow.name == "Иванова").values(source="ldap", groups=["a"]))
+    with pytest.raises(ConfigError, match="signs in through 'ldap', which names the groups"):
+        users.grant("Иванова", roles=[], departments=[], level=None, groups=["бухгалтерия"])
 
 
 def test_removal_frees_the_name_for_another_account(users: Users) -> None:
