@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from assistant.access.access_file import FileRights
+from assistant.access.counts import Counts
+from assistant.access.limits import AskLimits
 from assistant.access.rights import Rights
 from assistant.accounts.service import AccountService
 from assistant.accounts.single_sign_on import SingleSignOnService
@@ -24,6 +26,13 @@ def make_rights(settings: Settings) -> Rights:
 
 def make_users(settings: Settings, database: Database, rights: Rights) -> Users:
     return Users(database, rights, min_password_chars=settings.auth.local.min_password_chars)
+
+
+def make_limits(settings: Settings, *, limited: bool) -> AskLimits:
+    """How much people may ask. Raises `ConfigError` for a place of counts that is none."""
+    url = settings.limits.storage
+    counts = Counts(url.get_secret_value() if url else None)
+    return AskLimits(settings.limits, counts, is_off=not limited)
 
 
 def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+    from assistant.access.limits import AskLimits
     from assistant.accounts.service import AccountService
     from assistant.accounts.single_sign_on import SingleSignOnService
     from assistant.ask.chain import Chain
@@ -64,6 +65,7 @@ class Assistant:
     tokens: Tokens
     rights: Rights
     policy: Policy
+    limits: AskLimits
     serving: Serving
     chroma: ChromaServer
     chain: Chain
@@ -122,7 +124,7 @@ class Assistant:
         """Events in the order (Recorded), (Queued), Step, (Notice), Sources, Token …, Finished; all from one index.
 
         With a conversation (an id, or `new`) the exchange is kept there and goes on from what was said in it. `key` is made
-        by the client: the same one again in a conversation is refused (`AlreadyAsked`). Raises `NotFound`.
+        by the client: the same one again in a conversation is refused (`AlreadyAsked`). Raises `NotFound`, `LimitReached`.
         Without one nothing is kept, and `history` is what the caller says was said before.
         """
         index = await asyncio.to_thread(self.serving)
@@ -131,16 +133,17 @@ class Assistant:
         def stream(before: Sequence[Turn]) -> AsyncGenerator[Event, None]:
             return self.queue.through(principal.id, index.ask_service.stream(question, principal, before))
 
-        with self.serving.asking(index):
-            if conversation is None:
-                answering = stream(history)
-            else:
-                answering = self.conversations.answer(
-                    stream, checked, principal, conversation, key=key, versions=self.versions(index)
-                )
-            async with aclosing(answering) as events:
-                async for event in events:
-                    yield event
+        async with self.limits.answering(principal):
+            with self.serving.asking(index):
+                if conversation is None:
+                    answering = stream(history)
+                else:
+                    answering = self.conversations.answer(
+                        stream, checked, principal, conversation, key=key, versions=self.versions(index)
+                    )
+                async with aclosing(answering) as events:
+                    async for event in events:
+                        yield event
 
     async def begin(
         self, question: str, principal: Principal, conversation: str, key: str | None = None
@@ -158,7 +161,8 @@ class Assistant:
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
     ) -> Retrieved:
-        """The best passages for the principal."""
+        """The best passages for the principal. Raises `LimitReached`."""
+        await self.limits.search(principal)
         index = await asyncio.to_thread(self.serving)
         with self.serving.asking(index):
             return await index.retriever.retrieve(question, principal, top_n=k, method=method)

@@ -118,9 +118,10 @@ class LimitReached(AssistantError):
     http_status = 429
     retryable = True
 
-    def __init__(self, message: str, seconds: int = 60) -> None:
+    def __init__(self, message: str, seconds: int = 60, *, kind: str = "") -> None:
         super().__init__(message)
         self.seconds = seconds  # after which it is worth another try
+        self.kind = kind  # of limit: minute, day, address, answers, sign_in, token; each has a sentence on the page
 
 
 class SignInUnavailable(AssistantError):

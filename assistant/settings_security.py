@@ -46,6 +46,24 @@ class Limits(Block):
     storage: SecretStr | None = Field(
         default=None, description="Where counts are kept: redis://… for several servers; by default in memory."
     )
+    per_minute: int = Field(default=20, ge=0, description="Questions and searches of one person in a minute; 0: any.")
+    per_day: int = Field(default=500, ge=0, description="Questions and searches of one person in 24 hours; 0: any.")
+    address_per_minute: int = Field(
+        default=120, ge=0, description="The same from one address, which an office may share (IPv6: one /64); 0: any."
+    )
+    address_per_day: int = Field(default=10_000, ge=0, description="The same from one address in 24 hours; 0: any.")
+    concurrent_answers: int = Field(default=3, ge=0, description="Answers made at once for one person; 0: any.")
+    body_kb: PositiveInt = Field(
+        default=2048, description="Size of a request; documents that are loaded have their own."
+    )
+    wrong_passwords: int = Field(
+        default=5,
+        ge=0,
+        description="Wrong passwords for one account from one address in a minute; more wait longer and longer; 0: any.",
+    )
+    address_wrong_passwords: int = Field(
+        default=15, ge=0, description="Wrong passwords, or wrong tokens, from one address in a minute; 0: any."
+    )
 
 
 class Audit(Block):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.access.policy import Policy
-from assistant.account_wiring import make_accounts, make_rights, make_single_sign_on, make_users
+from assistant.access.rights import Rights
+from assistant.account_wiring import make_accounts, make_limits, make_rights, make_single_sign_on, make_users
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
@@ -43,12 +44,16 @@ if TYPE_CHECKING:
 
 
 def build(
-    settings: Settings, *, embed_model: BaseEmbedding | None = None, keyword_folder: Path | None = None
+    settings: Settings,
+    *,
+    embed_model: BaseEmbedding | None = None,
+    keyword_folder: Path | None = None,
+    limited: bool = True,
 ) -> Assistant:
     """Make the service that command line, page and HTTP call. Raises `ConfigError`, `StorageError`.
 
     `embed_model` replaces the configured one, for tests and notebooks; `keyword_folder` holds another word index over
-    the same passages, for trying its settings.
+    the same passages, for trying its settings; `limited` is false for commands, whose questions nobody counts.
     """
     storage = prepare_storage(settings.storage.path)
     database = open_database(settings, storage)
@@ -83,25 +88,13 @@ def build(
         tokens=Tokens(database),
         rights=rights,
         policy=shared.policy,
+        limits=make_limits(settings, limited=limited),
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,
-        conversations=ConversationService(
-            Conversations(database),
-            Feedback(database),
-            settings=settings.state,
-            policy=shared.policy,
-            catalog=lambda: serving().catalog,
-        ),
+        conversations=_conversations(shared, serving),
         running=Running(),
-        reviews=ReviewService(
-            Reviewed(database),
-            StatisticsService(Statistics(database, rights)),
-            policy=shared.policy,
-            catalog=lambda: serving().catalog,
-            embedding=lambda: _embedding(serving()),
-            golden=storage / "golden" / "questions.jsonl",
-        ),
+        reviews=_reviews(shared, serving, rights),
         surveys=Surveys(database),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
@@ -109,6 +102,27 @@ def build(
         ingest=Ingesting(serving, users, shared.policy, rights),
         reranker=reranker,
         on_close=[drawing.close, serving.close, shared.chroma.close, database.close],
+    )
+
+
+def _conversations(shared: Shared, serving: Serving) -> ConversationService:
+    return ConversationService(
+        Conversations(shared.database),
+        Feedback(shared.database),
+        settings=shared.settings.state,
+        policy=shared.policy,
+        catalog=lambda: serving().catalog,
+    )
+
+
+def _reviews(shared: Shared, serving: Serving, rights: Rights) -> ReviewService:
+    return ReviewService(
+        Reviewed(shared.database),
+        StatisticsService(Statistics(shared.database, rights)),
+        policy=shared.policy,
+        catalog=lambda: serving().catalog,
+        embedding=lambda: _embedding(serving()),
+        golden=shared.storage / "golden" / "questions.jsonl",
     )
 
 

@@ -26,13 +26,14 @@ class Context:
         return load_settings(self.profile)
 
     @contextmanager
-    def assistant(self) -> Iterator[Assistant]:
+    def assistant(self, *, limited: bool = False) -> Iterator[Assistant]:
+        """`limited` where others than the operator of this machine ask through it."""
         from assistant.operations.logs import configure_logs
         from assistant.wiring import build
 
         settings = self.settings()
         configure_logs(settings, console=False)
-        with build(settings) as assistant:
+        with build(settings, limited=limited) as assistant:
             yield assistant
 
 

@@ -25,7 +25,7 @@ def mcp(
         raise ConfigError("say whose documents the program is given: --as USER, or --operator for all of them")
     from assistant.mcp_server import make_server
 
-    with of(context).assistant() as assistant:
+    with of(context).assistant(limited=True) as assistant:
         assistant.principal(as_user)
         server = make_server(assistant, lambda: assistant.principal(as_user))
         asyncio.run(server.run_stdio_async())

@@ -62,6 +62,7 @@ async def examine(assistant: Assistant) -> Health:
         ("database", _database),
         ("chroma", _chroma),
         ("access", _access),
+        ("limits", _limits),
         ("bm25", _bm25),
         ("embedding", _embedding),
         ("reranker", _reranker),
@@ -136,6 +137,14 @@ def _access(assistant: Assistant) -> PartHealth:
     if problem := rights.problem:
         return PartHealth("access", "degraded", problem, advice="put the file right: it is read anew within seconds")
     return PartHealth("access", "ok", f"{assistant.settings.access.file}: {len(rights.groups)} groups")
+
+
+def _limits(assistant: Assistant) -> PartHealth:
+    """Where questions and attempts to sign in are counted; while Redis is away, by each server apart."""
+    found = assistant.limits.counts.state()
+    if found.problem:
+        return PartHealth("limits", "degraded", f"counted {found.place}: {found.problem}", advice="start Redis again")
+    return PartHealth("limits", "ok", f"counted {found.place}")
 
 
 def _chroma(assistant: Assistant) -> PartHealth:

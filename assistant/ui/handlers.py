@@ -21,7 +21,7 @@ from assistant.access.principal import Principal
 from assistant.ask.events import Event, Recorded, Token
 from assistant.assistant import Assistant
 from assistant.conversations.views import NEW, MessageView
-from assistant.errors import AccessDenied, AlreadyAsked, AssistantError, Busy, InvalidQuestion, NotFound
+from assistant.errors import AccessDenied, AlreadyAsked, AssistantError, Busy, InvalidQuestion, LimitReached, NotFound
 from assistant.ui.header import header_html
 from assistant.ui.live import Live
 from assistant.ui.messages import empty_html, problem_html, talk_html
@@ -34,7 +34,7 @@ log = structlog.get_logger("assistant.ui")
 _SEND_EVERY_SECONDS = 0.08
 _BEAT_SECONDS = 4.0
 _LOOK_SECONDS = 2.0
-_WITHOUT_NUMBER = (InvalidQuestion, Busy)  # they say all there is to know
+_WITHOUT_NUMBER = (InvalidQuestion, Busy, LimitReached)  # they say all there is to know
 
 Shown = tuple[Any, Any, Any, Any]  # what was typed, the conversation, the answer that is being made, what is told
 _SAME = gr.skip()

@@ -13,6 +13,7 @@ from assistant.errors import (
     ChromaUnavailable,
     IndexNotReady,
     InvalidQuestion,
+    LimitReached,
     ModelUnavailable,
     NotFound,
     OtherModel,
@@ -20,6 +21,7 @@ from assistant.errors import (
 )
 from assistant.index.catalog import Passage
 from assistant.ui.chat_texts import CHAT_EN, CHAT_RU
+from assistant.ui.limit_texts import limit_text
 
 LANGUAGE_COOKIE = "assistant_language"
 _RU = {
@@ -247,6 +249,8 @@ def queued_text(queued: Queued, language: str) -> str:
 
 def error_text(error: AssistantError, language: str, *, limit: int = 0) -> str:
     """What happened and what to do, in the person's language."""
+    if isinstance(error, LimitReached):
+        return limit_text(error, language)
     found = texts(language)
     if isinstance(error, InvalidQuestion):
         for case in ("empty", "context"):

@@ -42,9 +42,8 @@ _PUBLIC_BELOW = (
 _SHUT = re.compile(
     r"^(/gradio_api)?/(upload|upload_progress|file[=/]|proxy=|stream/|component_server|deep_link|custom_component/)"
 )
-_BODY_BYTES = 2 * 1024 * 1024  # of any request …
-_TOO_LARGE = f"a request may have {_BODY_BYTES // (1 << 20)} MB"
-_UPLOADS = frozenset({"/admin/documents", "/api/admin/documents"})  # … but those, which have limits of their own
+# What is uploaded there has limits of its own, not limits.body_kb.
+_UPLOADS = frozenset({"/admin/documents", "/api/admin/documents"})
 
 
 class Guard:
@@ -76,7 +75,9 @@ class Guard:
         came_from = ADDRESS.set(client_address(request))
         try:
             answer = await _refusal(request) or self._app
-            await answer(scope, receive if scope["path"] in _UPLOADS else _bounded(receive), send_safely)
+            await answer(
+                scope, receive if scope["path"] in _UPLOADS else _bounded(receive, _most_kb(request)), send_safely
+            )
         except Exception as error:  # noqa: BLE001 - the last door: an id for the person, the traceback for the log, once
             if begun:
                 raise
@@ -98,8 +99,9 @@ async def _refusal(request: Request) -> Response | None:
         }
         return problem_response(request, body)
     length = request.headers.get("content-length", "")
-    if path not in _UPLOADS and length.isdecimal() and int(length[:20]) > _BODY_BYTES:
-        return await respond(request, TooLarge(_TOO_LARGE))
+    most = _most_kb(request)
+    if path not in _UPLOADS and length.isdecimal() and int(length[:20]) > most * 1024:
+        return await respond(request, _too_large(most))
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
     if await principal_or_none(request) is not None:
@@ -113,7 +115,7 @@ async def _refusal(request: Request) -> Response | None:
     return await respond(request, NotSignedIn("sign in first: open /login"))
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most_kb: int) -> Receive:
     """For bodies that do not say how long they are: nobody may fill the memory, least of all without signing in."""
     received = 0
 
@@ -121,11 +123,20 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > _BODY_BYTES:
-            raise TooLarge(_TOO_LARGE)
+        if received > most_kb * 1024:
+            raise _too_large(most_kb)
         return message
 
     return bounded
+
+
+def _most_kb(request: Request) -> int:
+    most: int = request.app.state.assistant.settings.limits.body_kb
+    return most
+
+
+def _too_large(most_kb: int) -> TooLarge:
+    return TooLarge(f"a request may have {most_kb} KB")
 
 
 def _same_origin(request: Request) -> bool:

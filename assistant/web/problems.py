@@ -12,7 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from assistant.errors import AssistantError, Busy, ChromaUnavailable, ConfigError, ModelUnavailable, StorageError
+from assistant.errors import (
+    AssistantError,
+    Busy,
+    ChromaUnavailable,
+    ConfigError,
+    LimitReached,
+    ModelUnavailable,
+    StorageError,
+)
 from assistant.ui.texts import error_text, reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn
@@ -45,8 +53,10 @@ def unexpected_problem(error: Exception, path: str, language: str) -> dict[str, 
 
 def openai_error(body: Mapping[str, Any]) -> dict[str, Any]:
     """A problem in the shape that clients of OpenAI's API read."""
-    kind = "invalid_request_error" if body["status"] < 500 else "server_error"
-    return {"error": {"message": body["detail"], "type": kind, "param": None, "code": body["title"]}}
+    kind, code = "invalid_request_error" if body["status"] < 500 else "server_error", body["title"]
+    if body["status"] == LimitReached.http_status:
+        kind, code = "requests", "rate_limit_exceeded"
+    return {"error": {"message": body["detail"], "type": kind, "param": None, "code": code}}
 
 
 def problem_response(
@@ -75,11 +85,18 @@ async def respond(request: Request, error: Exception) -> Response:
     if _wants_html(request):
         if isinstance(error, NotSignedIn):
             return RedirectResponse("/login", 303)
-        return _page(request, error_text(error, _language(request)), error.http_status)
-    headers = {"Retry-After": str(error.seconds)} if isinstance(error, Busy) else None
+        page = _page(request, error_text(error, _language(request)), error.http_status)
+        page.headers.update(retry_after(error))
+        return page
+    headers = retry_after(error)
     if isinstance(error, NotSignedIn):
         headers = {"WWW-Authenticate": "Bearer"}
     return problem_response(request, problem(error, _language(request)), headers)
+
+
+def retry_after(error: AssistantError) -> dict[str, str]:
+    """The header that says when it is worth another try, where that is known."""
+    return {"Retry-After": str(error.seconds)} if isinstance(error, Busy | LimitReached) else {}
 
 
 async def respond_unexpected(request: Request, error: Exception) -> Response:
@@ -91,6 +108,8 @@ async def respond_unexpected(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, AssistantError):  # FastAPI makes a 400 of whatever fails while it reads a body
+        return await respond(request, error.__cause__)
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
     if _wants_html(request) and error.status_code == 404:
         return _page(request, texts(_language(request))["not_found"], 404)

@@ -19,6 +19,7 @@ from assistant.assistant import Assistant
 from assistant.index.catalog import INDEXED
 from assistant.ingest.report import IngestReport
 from assistant.settings import Chroma, Embedding, Ingest, Settings, Storage
+from assistant.settings_security import Limits
 from assistant.wiring import build
 
 ROOT = Path(__file__).parents[2]
@@ -81,9 +82,25 @@ class Site:
         recipe(self.pipeline, self.folder, rules=rules, **options)
 
 
+# Tests ask and fail more in a minute than people do; those of the limits have their own.
+ANY = Limits(
+    per_minute=0,
+    per_day=0,
+    address_per_minute=0,
+    address_per_day=0,
+    concurrent_answers=0,
+    wrong_passwords=0,
+    address_wrong_passwords=0,
+)
+
+
 def settings(storage: Path, **blocks: Any) -> Settings:
     """Real servers and files below `storage`, a free port, the hash embedding; one reading worker, tiny batches."""
-    given = {"ingest": Ingest(workers=1, batch_chunks=2), "embedding": Embedding(provider="hash")} | blocks
+    given = {
+        "ingest": Ingest(workers=1, batch_chunks=2),
+        "embedding": Embedding(provider="hash"),
+        "limits": ANY,
+    } | blocks
     return Settings(storage=Storage(path=storage), chroma=Chroma(port=0), **given)
 
 

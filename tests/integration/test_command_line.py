@@ -194,7 +194,17 @@ def test_taken_port(tmp_path: Path) -> None:
 
 def test_doctor_names_every_part(loaded: Commands) -> None:
     report = loaded.json("doctor")
-    assert set(report["checks"]) == {"storage", "database", "chroma", "access", "bm25", "embedding", "reranker", "ocr"}
+    assert set(report["checks"]) == {
+        "storage",
+        "database",
+        "chroma",
+        "access",
+        "limits",
+        "bm25",
+        "embedding",
+        "reranker",
+        "ocr",
+    }
     assert report["status"] == "healthy"
     with_model = Commands(
         loaded.folder,

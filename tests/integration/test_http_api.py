@@ -242,6 +242,7 @@ def test_health_tells_details_to_administrators_only(web: Web) -> None:
             "database",
             "chroma",
             "access",
+            "limits",
             "bm25",
             "embedding",
             "reranker",

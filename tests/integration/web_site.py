@@ -80,7 +80,9 @@ class Web:
 def served(app: FastAPI, port: int = 0) -> Iterator[str]:
     """The app on that or a free port, with uvicorn as `assistant serve` runs it."""
     listening = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from assistant.access.caller import ADDRESS
-from assistant.settings import Server
+from assistant.settings import Server, Settings
 from assistant.web import address
 from assistant.web.address import client_address, is_https
 from assistant.web.guard import Guard
@@ -23,7 +23,7 @@ def request(
 ) -> Request:
     app = FastAPI()
     server = Server.model_validate({"trusted_proxies": list(trusted)})
-    app.state.assistant = SimpleNamespace(settings=SimpleNamespace(server=server))
+    app.state.assistant = SimpleNamespace(settings=Settings(server=server))
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     client = None if peer is None else (peer, 50000)
     scope = {"type": "http", "app": app, "headers": raw, "client": client, "method": "GET", "path": "/"}

@@ -10,16 +10,23 @@ import pytest
 
 from assistant import errors
 from assistant.ask.events import Notice, NoticeKind
-from assistant.errors import AssistantError, ConfigError, InvalidQuestion
+from assistant.errors import AssistantError, ConfigError, InvalidQuestion, LimitReached
 from assistant.ui.account_texts import account_texts
 from assistant.ui.document_texts import document_texts
+from assistant.ui.limit_texts import LIMIT_TEXTS
 from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import LANGUAGES, error_text, notice_text, page_language, texts
 
 
 def test_every_sentence_is_there_in_both_languages() -> None:
     ru, en = (
-        {**LANGUAGES[language], **document_texts(language), **review_texts(language), **account_texts(language)}
+        {
+            **LANGUAGES[language],
+            **document_texts(language),
+            **review_texts(language),
+            **account_texts(language),
+            **LIMIT_TEXTS[language],
+        }
         for language in ("ru", "en")
     )
     assert set(ru) == set(en)
@@ -36,7 +43,11 @@ def test_every_notice_and_every_error_has_a_sentence(language: str) -> None:
         assert notice_text(Notice(kind, "{7}"), language)
     for error in _errors(AssistantError):
         sentence = error_text(error("internal {detail}"), language, limit=4000)
-        assert sentence in {value.replace("{limit}", "4000") for value in texts(language).values()}
+        known = {
+            **texts(language),
+            "other": LIMIT_TEXTS[language]["other"].replace("{wait}", "60 с" if language == "ru" else "60 s"),
+        }
+        assert sentence in {value.replace("{limit}", "4000") for value in known.values()}
         assert "internal" not in sentence
     assert "4000" in error_text(
         InvalidQuestion("the question has 5000 characters, 4000 are allowed"), language, limit=4000
@@ -98,3 +109,21 @@ def _places(text: str) -> list[str]:
 def _errors(kind: type[AssistantError]) -> list[type[AssistantError]]:
     assert ConfigError.__module__ == errors.__name__
     return [kind, *(below for found in kind.__subclasses__() for below in _errors(found))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ru", "en"),
+    [
+        (1, "1 с", "1 s"),
+        (90, "90 с", "90 s"),
+        (91, "2 мин", "2 min"),
+        (5400, "90 мин", "90 min"),
+        (5401, "2 ч", "2 h"),
+        (86400, "24 ч", "24 h"),
+    ],
+)
+def test_a_limit_says_in_how_long_it_goes_on_and_never_too_soon(seconds: int, ru: str, en: str) -> None:
+    for kind in ("minute", "day", "address", "sign_in", "token", ""):
+        error = LimitReached("internal", seconds, kind=kind)
+        assert error_text(error, "ru").endswith(f" через {ru}.")
+        assert error_text(error, "en").endswith(f" in {en}.")
