@@ -35,6 +35,11 @@ class Access(Block):
         default=Path("configs/access.yaml"),
         description="What members of which group may read, and their roles; a change is followed.",
     )
+    verify_at: str = Field(
+        default="03:00",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="When the running server proves every night that nobody reads what he may not; empty: never.",
+    )
 
 
 class Sessions(Block):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assistant.cli import (
+    access,
     answers,
     conversations,
     doctor,
@@ -47,6 +48,7 @@ users.register(app)
 conversations.register(app)
 feedback.register(app)
 tokens.register(app)
+access.register(app)
 stats.register(app)
 mcp.register(app)
 

@@ -28,12 +28,15 @@ def serve(
     ] = None,
 ) -> None:
     """Open the page, the API and health. Example: `assistant serve --port 8080`"""
+    from assistant.cli.verifying import verified_apart
     from assistant.web.server import serve as run_server
 
     settings = of(context).settings()
     update = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
-    run_server(settings, ingest=ingest, first_user=first_user, say=lambda line: print(line, flush=True))
+    run_server(
+        settings, ingest=ingest, first_user=first_user, say=lambda line: print(line, flush=True), verify=verified_apart
+    )
 
 
 @config.command("show")

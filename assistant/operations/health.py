@@ -9,12 +9,14 @@ import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Literal
 
 from assistant import __version__
 from assistant.assistant import Assistant
 from assistant.errors import AssistantError, ModelUnavailable
+from assistant.operations.access_check import last
 from assistant.operations.background import Background, StillRunning
 
 State = Literal["ok", "degraded", "down"]
@@ -22,6 +24,7 @@ _SECONDS = 5.0  # for one part: one that hangs must not hang the others
 _LOADING_SECONDS = 120.0  # the command line loads a model first
 _CHROMA_SECONDS = 3.0  # less than a part has, so that its own words are shown
 _LEAST_FREE_BYTES = 1 << 30
+_OLD = timedelta(days=3)  # of a check that should be made every night
 
 _background = Background()
 _log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ async def examine(assistant: Assistant) -> Health:
         ("embedding", _embedding),
         ("reranker", _reranker),
         ("ocr", _ocr),
+        ("access_verified", _access_verified),
     )
     checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
     checks += [_timed(name, _llm(assistant, number)) for number, name in enumerate(_llm_names(assistant))]
@@ -215,6 +219,20 @@ def _ocr(assistant: Assistant) -> PartHealth:
             "ocr", "ok", f"scans can't be recognised: no data for {', '.join(missing)}", "", f"install {packages}"
         )
     return PartHealth("ocr", "ok", f"scans are recognised in {', '.join(ocr.languages)}")
+
+
+def _access_verified(assistant: Assistant) -> PartHealth:
+    """What the last check of who may read what found. A leak takes the whole server out."""
+    found, is_nightly = last(assistant.settings.storage.path), bool(assistant.settings.access.verify_at)
+    if found is None:
+        return PartHealth("access_verified", "ok", "not verified yet", advice="run `assistant access verify`")
+    if found.leaks:
+        return PartHealth(
+            "access_verified", "down", found.sentence, advice="stop the server, and see `assistant access verify`"
+        )
+    if found.others or (is_nightly and found.is_older(_OLD)):
+        return PartHealth("access_verified", "degraded", found.sentence, advice="run `assistant access verify`")
+    return PartHealth("access_verified", "ok", found.sentence)
 
 
 async def _llm(assistant: Assistant, number: int) -> PartHealth:

@@ -21,6 +21,7 @@ from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
 from assistant.web.background import in_background
 from assistant.web.housekeeping import Housekeeping
+from assistant.web.nightly import Nightly
 from assistant.wiring import build
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ log = structlog.get_logger("assistant.server")
 Say = Callable[[str], None]
 
 
-def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say) -> None:
-    """Serve until SIGTERM or Ctrl+C; `say` prints a line. Raises `ConfigError` for a taken port, `StorageError`."""
+def serve(
+    settings: Settings, *, ingest: bool, first_user: str | None, say: Say, verify: Callable[[Settings], None]
+) -> None:
+    """Serve until SIGTERM or Ctrl+C; `say` prints a line, `verify` is the nightly check of access.
+
+    Raises `ConfigError` for a taken port, `StorageError`.
+    """
     import uvicorn
 
     gc.disable()  # importing torch and Gradio makes millions of objects that stay: collecting among them costs 2 s of 9
@@ -57,7 +63,7 @@ def serve(settings: Settings, *, ingest: bool, first_user: str | None, say: Say)
 
         server.config.app = create_app(assistant, ready=ready)
         _take_signals(lambda _number, _frame: None)  # from here on they are uvicorn's
-        with Housekeeping(assistant):
+        with Housekeeping(assistant), Nightly(settings, verify):
             server.run(sockets=[listening])
         if preparing.done():
             preparing.result()

@@ -200,6 +200,7 @@ def test_doctor_names_every_part(loaded: Commands) -> None:
         "chroma",
         "access",
         "limits",
+        "access_verified",
         "bm25",
         "embedding",
         "reranker",

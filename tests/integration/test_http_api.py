@@ -243,6 +243,7 @@ def test_health_tells_details_to_administrators_only(web: Web) -> None:
             "chroma",
             "access",
             "limits",
+            "access_verified",
             "bm25",
             "embedding",
             "reranker",

@@ -63,6 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ui": {"assistant", "contracts", "errors", "settings"},
     "mcp_server": {"assistant", "contracts", "errors", "ui", "__init__"},
     "web": {"assistant", "contracts", "errors", "settings", "wiring", "operations", "ui", "__init__"},
+    # It asks as people and programs do, at every door: so it knows the doors.
+    "verification": JOURNEYS | {"assistant", "mcp_server"},
     "reindex": JOURNEYS | {"serving", "assistant", "evaluation"},
     "cli": BASE
     | {
@@ -75,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "models",
         "reindex",
         "ui",
+        "verification",
         "web",
         "mcp_server",
     },

@@ -14,7 +14,7 @@ import pytest
 from assistant.operations import health
 from assistant.operations.health import PartHealth, examine
 
-PARTS = ("storage", "database", "chroma", "access", "limits", "bm25", "embedding", "reranker", "ocr")
+PARTS = ("storage", "database", "chroma", "access", "limits", "access_verified", "bm25", "embedding", "reranker", "ocr")
 
 
 class Model:
