@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from assistant.access.principal import Principal
 from assistant.access.rights import Rights
 from assistant.accounts.directories import Directories
+from assistant.accounts.own import OwnAccount, own_account
 from assistant.accounts.recheck import Recheck
-from assistant.errors import AccessDenied, WrongPassword
+from assistant.errors import AccessDenied, ConfigError, WrongPassword
 from assistant.parts.sign_in import LOCAL, Identity, PasswordSignIn
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.directory_accounts import DirectoryAccounts
@@ -151,6 +152,30 @@ class AccountService:
         if row.source in self._session_hours and at_most is not None:
             return row if is_on(row) and datetime.now(UTC) - since < at_most else None
         return None
+
+    # --- one's own account
+
+    def own(self, user: str, session_id: str) -> OwnAccount:
+        """What the person of that session sees of his account. Raises `AccessDenied`."""
+        row = self._row(user)
+        sessions = self._sessions.of_user(user)
+        return own_account(row, self._rights, sessions, [self._sessions.is_same(one, session_id) for one in sessions])
+
+    def change_password(self, user: str, old: str, new: str, *, address: str = "", browser: str = "") -> str:
+        """Ends all sessions of the account; the id of a new one. Raises `WrongPassword`, `ConfigError`, `AccessDenied`."""
+        row = self._row(user)
+        if row.source != LOCAL or not self._users.check_password(row, old):
+            raise WrongPassword("the present password is wrong")
+        if new == old:
+            raise ConfigError("the new password is the present one: choose another")
+        self._users.set_password(row.name, new)
+        return self._open(row, address=address, browser=browser)
+
+    def _row(self, user: str) -> UserRow:
+        row = self._users.row_of_id(user)
+        if row is None or not is_on(row):
+            raise AccessDenied("sign in first")
+        return row
 
     # --- going out
 

@@ -25,14 +25,22 @@ def create_token(
     context: typer.Context,
     user: str,
     name: Annotated[str, typer.Option("--name", help="What will use it.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it opens: ask (also search and /v1), conversations, documents, admin. Repeat."),
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="It ends after so many days.")] = 365,
 ) -> None:
-    """Make a token; it is printed once. Example: `assistant tokens create ivanova --name "Open WebUI"`"""
+    """Make a token, for asking alone unless --scope says more; it is printed once.
+
+    Example: `assistant tokens create ivanova --name "Open WebUI" --scope ask --scope documents`
+    """
     from assistant.wiring import open_tokens
 
-    token, secret = open_tokens(of(context).settings()).create(user, name, days=days)
+    token, secret = open_tokens(of(context).settings()).create(user, name, days=days, scopes=scope or ["ask"])
     print(secret)
-    note(f"token {token.id} of {user}, until {token.expires_at:%Y-%m-%d}; it is shown this once")
+    opens = ", ".join(token.scopes)
+    note(f"token {token.id} of {user} for {opens}, until {token.expires_at:%Y-%m-%d}; it is shown this once")
 
 
 @tokens.command("list")
@@ -46,6 +54,7 @@ def list_tokens(context: typer.Context, user: str, as_json: Json = False) -> Non
             {
                 "id": one.id,
                 "name": one.name,
+                "scopes": list(one.scopes),
                 "created_at": one.created_at.isoformat(),
                 "expires_at": one.expires_at.isoformat(),
                 "used_at": one.used_at.isoformat() if one.used_at else None,
@@ -56,7 +65,9 @@ def list_tokens(context: typer.Context, user: str, as_json: Json = False) -> Non
         return
     for one in found:
         end = "over since" if one.is_over else "until"
-        print(f"{one.id}  {one.name}: {end} {one.expires_at:%Y-%m-%d}; last used {_day(one.used_at)}")
+        print(
+            f"{one.id}  {one.name} ({', '.join(one.scopes)}): {end} {one.expires_at:%Y-%m-%d}; last used {_day(one.used_at)}"
+        )
     note(f"tokens: {len(found)}")
 
 

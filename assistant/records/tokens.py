@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,12 @@ from sqlalchemy import delete, select
 from assistant.errors import ConfigError, NotFound
 from assistant.records.account_tables import ApiTokenRow, UserRow
 from assistant.records.database import Database
+from assistant.records.texts import storable
 
 PREFIX = "lca_"  # by which scanners of leaked secrets, and people, know what it is
+# What a token may open; `admin` for people with that role only. Which address needs which: `web.session`.
+SCOPES = ("ask", "conversations", "documents", "admin")
+MAX_DAYS = 3650
 _USE_NOTED_EVERY = timedelta(minutes=1)  # not a write for every request
 
 
@@ -23,6 +28,7 @@ class ApiToken:
 
     id: str
     name: str
+    scopes: tuple[str, ...]
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
@@ -38,17 +44,19 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, user: str, name: str, *, days: int) -> tuple[ApiToken, str]:
+    def create(self, user: str, name: str, *, days: int, scopes: Iterable[str] = ("ask",)) -> tuple[ApiToken, str]:
         """A new one for the person of that name, and its secret, which nobody can read again.
 
-        Raises `NotFound`, and `ConfigError` for a name that is none or taken.
+        Raises `NotFound`, and `ConfigError` for a name that is none or taken, scopes that are none, and a time too long.
         """
+        _check(wanted := list(scopes), days)
         secret = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         row = ApiTokenRow(
             id=secrets.token_hex(4),
             token_hash=_digest(secret),
-            name=name.strip(),
+            name=storable(name).strip(),
+            scopes=[scope for scope in SCOPES if scope in wanted],
             created_at=now,
             expires_at=now + timedelta(days=days),
         )
@@ -103,8 +111,17 @@ def _user_id(row: UserRow | None, name: str) -> str:
     return row.id
 
 
+def _check(scopes: list[str], days: int) -> None:
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        wrong = f"there is no scope '{unknown[0]}'" if unknown else "a token needs a scope"
+        raise ConfigError(f"{wrong}: choose from {', '.join(SCOPES)}")
+    if not 1 <= days <= MAX_DAYS:
+        raise ConfigError(f"a token lasts 1 to {MAX_DAYS} days")
+
+
 def _shown(row: ApiTokenRow) -> ApiToken:
-    return ApiToken(row.id, row.name, row.created_at, row.expires_at, row.used_at)
+    return ApiToken(row.id, row.name, tuple(row.scopes), row.created_at, row.expires_at, row.used_at)
 
 
 def _digest(secret: str) -> str:

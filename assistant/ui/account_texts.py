@@ -1,8 +1,11 @@
-"""Words of signing in, one's own account, and limits, in Russian and English."""
+"""Words of signing in and of one's own account, in Russian and English."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from assistant.errors import AccessDenied, AssistantError, SignInUnavailable, WrongPassword
+from assistant.ui.texts import error_text, texts
 
 _RU: Final = {
     "sso.button": "Войти через {label}",
@@ -19,6 +22,63 @@ _RU: Final = {
     "sso.goodbye.link": "Выйти в едином входе",
     "sign_in_unavailable": "Каталог сотрудников не отвечает. Попробуйте через несколько минут или войдите другим способом.",
     "limit_reached": "Слишком много запросов. Попробуйте позже.",
+    "account_off": "Эта учётная запись отключена, или её срок истёк. Обратитесь к администратору.",
+    "account.title": "Моя учётная запись",
+    "account.name": "Имя для входа",
+    "account.local": "учётная запись этой системы",
+    "account.from": "из каталога «{source}»",
+    "account.expires": "действует до {date}",
+    "account.may_read": "Документы отдела",
+    "account.level": "До уровня",
+    "account.why": "Почему",
+    "account.all": "всех отделов",
+    "account.by_account": "дано этой учётной записи",
+    "account.by_group": "группа «{group}»",
+    "account.by_everyone": "открыто всем сотрудникам",
+    "account.roles": "Роли",
+    "account.role.engineer": "инженер",
+    "account.role.admin": "администратор",
+    "account.other_groups": "Группы, которые здесь ничего не дают",
+    "account.password": "Пароль",
+    "account.must_change": "Сначала смените пароль: нынешний знаете не только вы.",
+    "account.old": "Нынешний пароль",
+    "account.new": "Новый пароль, не короче {n} знаков",
+    "account.again": "Новый пароль ещё раз",
+    "account.change": "Сменить пароль",
+    "account.change_hint": "Во всех остальных браузерах вы выйдете. Токены программ останутся.",
+    "account.wrong_old": "Нынешний пароль неверен.",
+    "account.wrong_short": "Новый пароль слишком короткий: нужно не меньше {n} знаков.",
+    "account.wrong_again": "Новый пароль во второй раз набран иначе.",
+    "account.wrong_same": "Новый пароль совпадает с нынешним: выберите другой.",
+    "account.said_changed": "Пароль сменён. Во всех остальных браузерах вы вышли.",
+    "account.said_revoked": "Токен отозван.",
+    "account.sessions": "Где вы вошли",
+    "account.opened": "Вход",
+    "account.used": "Последний раз",
+    "account.address": "Адрес",
+    "account.browser": "Браузер",
+    "account.this": "этот браузер",
+    "account.everywhere": "Выйти везде",
+    "account.tokens": "Токены программ",
+    "account.tokens_hint": "С токеном программа спрашивает от вашего имени и читает то же, что вы. Каждой — свой токен.",
+    "account.token": "Программа",
+    "account.token_name": "Какая программа",
+    "account.opens": "Что открывает",
+    "account.scope.ask": "вопросы и поиск",
+    "account.scope.conversations": "ваши беседы и оценки",
+    "account.scope.documents": "документы",
+    "account.scope.admin": "администрирование",
+    "account.until": "До",
+    "account.over": "срок истёк",
+    "account.never": "ни разу",
+    "account.revoke": "Отозвать",
+    "account.lasts": "Сколько действует",
+    "account.days": "{n} дней",
+    "account.create": "Создать токен",
+    "account.secret": "Скопируйте токен сейчас: он показан один раз.",
+    "account.wrong_token": "Токен не создан: дайте ему имя, которого нет у других ваших токенов.",
+    "account.wrong_scope": "Токен не создан: отметьте, что он открывает.",
+    "account.no_way": "Не настроен ни один способ входа. Обратитесь к администратору.",
 }
 _EN: Final = {
     "sso.button": "Sign in with {label}",
@@ -36,8 +96,76 @@ _EN: Final = {
     "sso.goodbye.link": "Sign out of the single sign-on",
     "sign_in_unavailable": "The staff directory does not answer. Try again in a few minutes, or sign in another way.",
     "limit_reached": "Too many requests. Try again later.",
+    "account_off": "This account is switched off, or its time is over. Ask an administrator.",
+    "account.title": "My account",
+    "account.name": "Sign-in name",
+    "account.local": "an account of this system",
+    "account.from": "from the directory “{source}”",
+    "account.expires": "valid until {date}",
+    "account.may_read": "Documents of the department",
+    "account.level": "Up to level",
+    "account.why": "Why",
+    "account.all": "all departments",
+    "account.by_account": "given to this account",
+    "account.by_group": "group “{group}”",
+    "account.by_everyone": "open to all staff",
+    "account.roles": "Roles",
+    "account.role.engineer": "engineer",
+    "account.role.admin": "administrator",
+    "account.other_groups": "Groups that give nothing here",
+    "account.password": "Password",
+    "account.must_change": "Change your password first: you are not the only one who knows this one.",
+    "account.old": "Present password",
+    "account.new": "New password, {n} characters or more",
+    "account.again": "New password once more",
+    "account.change": "Change the password",
+    "account.change_hint": "You will be signed out in all other browsers. Tokens of programs stay.",
+    "account.wrong_old": "The present password is wrong.",
+    "account.wrong_short": "The new password is too short: it needs {n} characters or more.",
+    "account.wrong_again": "The new password was typed differently the second time.",
+    "account.wrong_same": "The new password is the present one: choose another.",
+    "account.said_changed": "The password was changed. You are signed out in all other browsers.",
+    "account.said_revoked": "The token was revoked.",
+    "account.sessions": "Where you are signed in",
+    "account.opened": "Signed in",
+    "account.used": "Last used",
+    "account.address": "Address",
+    "account.browser": "Browser",
+    "account.this": "this browser",
+    "account.everywhere": "Sign out everywhere",
+    "account.tokens": "Tokens of programs",
+    "account.tokens_hint": "With a token a program asks in your name and reads what you may read. Give each its own.",
+    "account.token": "Program",
+    "account.token_name": "Which program",
+    "account.opens": "What it opens",
+    "account.scope.ask": "questions and search",
+    "account.scope.conversations": "your conversations and ratings",
+    "account.scope.documents": "documents",
+    "account.scope.admin": "administration",
+    "account.until": "Until",
+    "account.over": "over",
+    "account.never": "never",
+    "account.revoke": "Revoke",
+    "account.lasts": "How long it lasts",
+    "account.days": "{n} days",
+    "account.create": "Create a token",
+    "account.secret": "Copy the token now: it is shown this once.",
+    "account.wrong_token": "No token was created: give it a name that none of your other tokens has.",
+    "account.wrong_scope": "No token was created: tick what it opens.",
+    "account.no_way": "No way to sign in is set up. Ask an administrator.",
 }
 
 
 def account_texts(language: str) -> dict[str, str]:
     return {"ru": _RU, "en": _EN}[language]
+
+
+def sign_in_error(error: AssistantError, language: str) -> str:
+    """Why nobody got in, and what to do."""
+    if isinstance(error, WrongPassword):
+        return texts(language)["wrong_password"]
+    if isinstance(error, SignInUnavailable):
+        return account_texts(language)["sign_in_unavailable"]
+    if isinstance(error, AccessDenied):
+        return account_texts(language)["account_off"]
+    return error_text(error, language)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from html import escape
 
+from assistant.ui.account_texts import account_texts
 from assistant.ui.admin_texts import admin_texts
 from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import texts
@@ -38,6 +39,7 @@ def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
     t = {key: escape(text) for key, text in texts(language).items()}
     other = next(found for found in _NAMES if found != language)
     links = "".join(f'<a href="{link.href}">{escape(link.text(language))}</a>' for link in links_of(roles))
+    account = escape(account_texts(language)["account.title"])
     return (
         f'<header class="bar" data-chat="{t["chat_region"]}">'
         f'<button type="button" class="menu" data-do="menu" aria-controls="sidebar" '
@@ -46,7 +48,7 @@ def header_html(name: str, language: str, roles: Collection[str] = ()) -> str:
         f'<div class="name"><strong>{t["product"]}</strong><span class="line">{t["product_line"]}</span></div>'
         f'<nav aria-label="{t["pages"]}">{links}'
         f'<a href="/language/{other}" lang="{other}" hreflang="{other}" data-language="{other}">{_NAMES[other]}</a></nav>'
-        f'<form method="post" action="/logout"><span class="who">{escape(name)}</span>'
+        f'<form method="post" action="/logout"><a class="who" href="/account" title="{account}">{escape(name)}</a>'
         f'<button type="submit">{t["sign_out"]}</button></form></header>'
         f'<p class="lost" role="alert" hidden>{t["lost"]}</p>'
     )

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from assistant import __version__
 from assistant.assistant import Assistant
 from assistant.web import (
+    account,
     admin,
     api,
     conversations,
@@ -30,7 +31,20 @@ from assistant.web.openapi import describe
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
 
-ROUTED = (sign_in, single_sign_on, language, documents, admin, review, survey, api, conversations, openai_api, health)
+ROUTED = (
+    sign_in,
+    single_sign_on,
+    account,
+    language,
+    documents,
+    admin,
+    review,
+    survey,
+    api,
+    conversations,
+    openai_api,
+    health,
+)
 
 
 def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:

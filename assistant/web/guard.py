@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,10 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.access.caller import ADDRESS
-from assistant.errors import NotFound, TooLarge
+from assistant.errors import AssistantError, NotFound, TooLarge
 from assistant.web.address import client_address
+from assistant.web.origin import may_change
 from assistant.web.problems import problem_response, respond, respond_unexpected
-from assistant.web.session import NotSignedIn, bearer_token, principal_or_none
+from assistant.web.session import NotSignedIn, assistant_of, bearer_token, cookie_name, visitor_or_none
 
 # Gradio's page has inline scripts and styles and compiles templates: it forces 'unsafe-inline' and 'unsafe-eval'.
 _POLICY = (
@@ -90,12 +90,12 @@ class Guard:
 async def _refusal(request: Request) -> Response | None:
     """The answer to a request that goes no further."""
     path = request.scope["path"]
-    if request.method not in ("GET", "HEAD", "OPTIONS") and bearer_token(request) is None and not _same_origin(request):
+    if bearer_token(request) is None and not may_change(request, cookie=cookie_name(assistant_of(request))):
         body = {
             "type": "about:blank",
             "title": "CrossOrigin",
             "status": 403,
-            "detail": "requests from other sites are refused",
+            "detail": "requests from other sites are refused (programs use a token: `assistant tokens create`)",
         }
         return problem_response(request, body)
     length = request.headers.get("content-length", "")
@@ -104,7 +104,11 @@ async def _refusal(request: Request) -> Response | None:
         return await respond(request, _too_large(most))
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
-    if await principal_or_none(request) is not None:
+    try:
+        visitor = await visitor_or_none(request)
+    except AssistantError as error:
+        return await respond(request, error)
+    if visitor is not None:
         return await respond(request, NotFound("there is nothing here")) if _SHUT.match(path) else None
     if path == "/" and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
@@ -137,12 +141,3 @@ def _most_kb(request: Request) -> int:
 
 def _too_large(most_kb: int) -> TooLarge:
     return TooLarge(f"a request may have {most_kb} KB")
-
-
-def _same_origin(request: Request) -> bool:
-    """A browser names the site a request comes from; programs send no Origin."""
-    origin = request.headers.get("origin")
-    try:
-        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    except ValueError:  # "http://["
-        return False

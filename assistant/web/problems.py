@@ -19,11 +19,13 @@ from assistant.errors import (
     ConfigError,
     LimitReached,
     ModelUnavailable,
+    SignInUnavailable,
     StorageError,
 )
+from assistant.ui.account_texts import sign_in_error
 from assistant.ui.texts import error_text, reader_language, texts
 from assistant.web.pages import render
-from assistant.web.session import NotSignedIn
+from assistant.web.session import NotSignedIn, PasswordMustChange
 
 log = structlog.get_logger("assistant.web")
 _INTERNAL = (StorageError, ChromaUnavailable, ModelUnavailable, ConfigError)
@@ -85,7 +87,10 @@ async def respond(request: Request, error: Exception) -> Response:
     if _wants_html(request):
         if isinstance(error, NotSignedIn):
             return RedirectResponse("/login", 303)
-        page = _page(request, error_text(error, _language(request)), error.http_status)
+        if isinstance(error, PasswordMustChange):
+            return RedirectResponse("/account", 303)
+        told = sign_in_error if isinstance(error, SignInUnavailable) else error_text
+        page = _page(request, told(error, _language(request)), error.http_status)
         page.headers.update(retry_after(error))
         return page
     headers = retry_after(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -9,19 +11,36 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from assistant.access.caller import ADDRESS
 from assistant.assistant import Assistant
-from assistant.errors import AssistantError, SignInRefused, SignInUnavailable, WrongPassword
-from assistant.ui.account_texts import account_texts
+from assistant.errors import AccessDenied, AssistantError, SignInRefused, SignInUnavailable, WrongPassword
+from assistant.ui.account_texts import account_texts, sign_in_error
 from assistant.ui.texts import reader_language, texts
 from assistant.web.pages import render
-from assistant.web.session import COOKIE, AssistantDep, principal_or_none
+from assistant.web.problems import retry_after
+from assistant.web.session import (
+    AssistantDep,
+    drop_session_cookie,
+    principal_or_none,
+    session_id_of,
+    set_session_cookie,
+)
 
 router = APIRouter(include_in_schema=False)
+_UNSEEN = {"Cache-Control": "no-store"}
+# A wrong password is told after whole half seconds: a name that is known here is checked here alone, another one by the
+# directories, and neither is to be told from the other by its time.
+_WRONG_SECONDS = 0.5
 
 
 @router.get("/login")
 async def login_page(request: Request, assistant: AssistantDep) -> Response:
-    if await principal_or_none(request):
+    try:
+        if await principal_or_none(request):
+            return RedirectResponse("/", 303)
+    except SignInUnavailable as error:  # the directory of the session that is there
+        return _refused(request, assistant, error)
+    except AccessDenied:  # signed in, but has to change the password
         return RedirectResponse("/", 303)
     return _page(request, assistant)
 
@@ -33,13 +52,20 @@ async def login(
     name: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
+    began = time.monotonic()
+    browser = request.headers.get("user-agent", "")
+    sign_in = partial(assistant.accounts.sign_in, name, password, address=ADDRESS.get(), browser=browser)
     # few at a time: checking a password takes a core for a while, and every request needs one of the threads
     try:
-        session_id = await anyio.to_thread.run_sync(
-            assistant.accounts.sign_in, name, password, limiter=request.app.state.password_checks
-        )
-    except WrongPassword:
-        return _page(request, assistant, wrong=True, name=name)
+        session_id = await anyio.to_thread.run_sync(sign_in, limiter=request.app.state.password_checks)
+    except WrongPassword as error:
+        await anyio.sleep((began - time.monotonic()) % _WRONG_SECONDS)
+        return _refused(request, assistant, error, name=name)
+    except AssistantError as error:
+        return _refused(request, assistant, error, name=name)
+    before = session_id_of(request)
+    if before:
+        await run_in_threadpool(assistant.accounts.sign_out, before)  # the browser has one session, and its id is new
     response = RedirectResponse("/", 303)
     set_session_cookie(response, assistant, session_id)
     return response
@@ -53,7 +79,7 @@ async def logout_page() -> Response:
 
 @router.post("/logout")
 async def logout(request: Request, assistant: AssistantDep) -> Response:
-    session_id = request.cookies.get(COOKIE)
+    session_id = session_id_of(request)
     goodbye = await run_in_threadpool(assistant.single_sign_on.sign_out, session_id) if session_id else None
     response: Response = RedirectResponse("/login", 303)
     if goodbye is not None:
@@ -61,19 +87,8 @@ async def logout(request: Request, assistant: AssistantDep) -> Response:
         language = reader_language(request)
         t = {**texts(language), **account_texts(language)}
         response = HTMLResponse(render("goodbye.html", language=language, t=t, goodbye=goodbye))
-    response.delete_cookie(COOKIE)
+    drop_session_cookie(response, assistant)
     return response
-
-
-def set_session_cookie(response: Response, assistant: Assistant, session_id: str) -> None:
-    response.set_cookie(
-        COOKIE,
-        session_id,
-        max_age=int(assistant.settings.sessions.max_days * 86400),
-        httponly=True,
-        samesite="lax",
-        secure=assistant.settings.server.secure_cookies,
-    )
 
 
 def refused_page(request: Request, assistant: Assistant, error: AssistantError) -> HTMLResponse:
@@ -81,28 +96,34 @@ def refused_page(request: Request, assistant: Assistant, error: AssistantError) 
     case = error.case if isinstance(error, SignInRefused) else None
     if isinstance(error, SignInUnavailable):
         case = "unavailable"
-    found = account_texts(reader_language(request))
-    return _page(request, assistant, problem=found[f"sso.{case}"] if case else str(error), status=error.http_status)
+    language = reader_language(request)
+    reason = account_texts(language)[f"sso.{case}"] if case else sign_in_error(error, language)
+    return _page(request, assistant, reason=reason, status=error.http_status)
+
+
+def _refused(request: Request, assistant: Assistant, error: AssistantError, *, name: str = "") -> HTMLResponse:
+    """The page with the reason why nobody got in."""
+    reason = sign_in_error(error, reader_language(request))
+    return _page(request, assistant, reason=reason, name=name, status=error.http_status, headers=retry_after(error))
 
 
 def _page(
     request: Request,
     assistant: Assistant,
     *,
-    wrong: bool = False,
+    reason: str = "",
     name: str = "",
-    problem: str = "",
     status: int = 200,
+    headers: dict[str, str] | None = None,
 ) -> HTMLResponse:
     language = reader_language(request)
     html = render(
         "login.html",
         language=language,
         t={**texts(language), **account_texts(language)},
-        wrong=wrong,
+        reason=reason,
         name=name,
-        problem=problem,
-        has_passwords=assistant.accounts.has_passwords,
+        has_form=assistant.accounts.has_passwords,
         providers=assistant.single_sign_on.choices,
     )
-    return HTMLResponse(html, status_code=401 if wrong else status)
+    return HTMLResponse(html, status, {**_UNSEEN, **(headers or {})})

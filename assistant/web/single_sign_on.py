@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from assistant.access.caller import ADDRESS
 from assistant.errors import AccessDenied, SignInRefused, SignInUnavailable
-from assistant.web.session import AssistantDep
-from assistant.web.sign_in import refused_page, set_session_cookie
+from assistant.web.session import AssistantDep, set_session_cookie
+from assistant.web.sign_in import refused_page
 
 router = APIRouter(include_in_schema=False, prefix="/auth/oidc/{name}")
 

@@ -71,7 +71,7 @@ def announced(web: Web, client: httpx.Client, size: int) -> str:
     """The answer to a body of that size, of which nothing was sent yet."""
     host, port = web.url.removeprefix("http://").split(":")
     cookie = f"{COOKIE}={client.cookies[COOKIE]}"
-    head = f"POST {API} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Length: {size}\r\n\r\n"
+    head = f"POST {API} HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nCookie: {cookie}\r\nContent-Length: {size}\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head.encode())
         return connection.recv(10_000).decode()

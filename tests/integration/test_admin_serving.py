@@ -27,7 +27,9 @@ def test_stopping_does_not_wait_for_the_loading(tmp_path: Path) -> None:
     }
     with AssistantProcess(tmp_path / "storage", **settings) as server:
         company.write(docs, {f"many/{number}.md": f"# {number}\n\nПункт {number}." for number in range(5000)})
-        with httpx.Client(base_url=server.url, follow_redirects=True, headers={"accept-language": "en"}) as client:
+        with httpx.Client(
+            base_url=server.url, follow_redirects=True, headers={"accept-language": "en", "origin": server.url}
+        ) as client:
             client.post("/login", data={"name": "admin", "password": server.password})
             page = client.post("/admin/documents/load").text
             deadline = time.monotonic() + 60

@@ -235,7 +235,9 @@ def test_a_killed_server_loses_no_question_and_little_of_the_answer(tmp_path: Pa
         environment = {"ASSISTANT_LLMS": models, "ASSISTANT_EMBEDDING__PROVIDER": "hash"}
         with AssistantProcess(tmp_path / "storage", **environment) as process:
             password = process.password
-            with httpx.Client(base_url=process.url, trust_env=False, timeout=60) as client:
+            with httpx.Client(
+                base_url=process.url, headers={"origin": process.url}, trust_env=False, timeout=60
+            ) as client:
                 client.post("/login", data={"name": "admin", "password": password})
                 body = {"question": "Как настроить VPN?", "conversation": "new", "key": "k"}
                 with client.stream("POST", "/api/ask", json=body) as answer:

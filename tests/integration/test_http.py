@@ -98,7 +98,9 @@ def test_the_cookie_is_for_https_only_where_that_is_set(web: Web, tmp_path: Path
         with build(settings(tmp_path, web.ollama, server=Server(secure_cookies=True))) as assistant:
             assistant.users.add("staff", PASSWORD, roles=[], departments=[], level=1)
             transport = httpx.ASGITransport(app=create_app(assistant, ready=threading.Event()))
-            async with httpx.AsyncClient(transport=transport, base_url="https://x") as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="https://x", headers={"origin": "https://x"}
+            ) as client:
                 return await client.post("/login", data={"name": "staff", "password": PASSWORD})
 
     assert "; Secure" in asyncio.run(sign_in()).headers["set-cookie"]
@@ -162,7 +164,7 @@ def test_a_request_has_a_bound(web: Web) -> None:
     def untold() -> Iterator[bytes]:
         yield from (much[start : start + 65_536] for start in range(0, len(much), 65_536))
 
-    with httpx.Client(base_url=web.url) as stranger:
+    with httpx.Client(base_url=web.url, headers={"origin": web.url}) as stranger:
         assert problem(stranger.post("/login", content=much), 413)["title"] == "TooLarge"
         form = {"content-type": "application/x-www-form-urlencoded"}
         assert stranger.post("/login", content=untold(), headers=form).status_code == 400, "FastAPI's own"

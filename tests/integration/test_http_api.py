@@ -291,7 +291,9 @@ def test_without_chroma_it_is_unhealthy_and_says_so_while_words_still_find(web: 
         dead = settings(tmp_path, web.ollama).model_copy(update={"chroma": Chroma(mode="server", port=port)})
         with build(dead) as assistant:
             app = create_app(assistant, ready=threading.Event())
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client:
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=app), base_url="http://x", headers={"origin": "http://x"}
+            ) as client:
                 await client.post("/login", data={"name": "admin", "password": PASSWORD})
                 search = client.post("/api/search", json={"query": PASS})
                 return [

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from assistant.records.tokens import SCOPES
 from tests.integration.web_site import Web, events, problem, site
 
 pytestmark = pytest.mark.server
@@ -23,7 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 @pytest.fixture
 def program(web: Web) -> Iterator[httpx.Client]:
-    secret = web.assistant.tokens.create("admin", "test", days=1)[1]
+    secret = web.assistant.tokens.create("admin", "test", days=1, scopes=SCOPES)[1]
     with web.client(headers={"authorization": f"Bearer {secret}"}) as client:
         yield client
     web.assistant.tokens.revoke("admin", "test")

@@ -70,7 +70,7 @@ def test_a_lost_folder_does_not_take_the_page_away(tmp_path: Path) -> None:
     docs.rename(tmp_path / "elsewhere")
     with (
         AssistantProcess(tmp_path / "storage", **pipelines(recipe)) as server,
-        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, headers={"origin": server.url}) as client,
     ):
         server.wait_for("Documents were not loaded: the source folder")
         assert client.post("/login", data={"name": "admin", "password": password}).status_code == 303

@@ -85,6 +85,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Command line, page and HTTP see the service, events and errors, and these values that the service takes or gives.
 VALUES = {
+    "assistant.accounts.own",
+    "assistant.accounts.service.Visitor",
     "assistant.access.caller",
     "assistant.access.principal",
     "assistant.ask.events",
@@ -98,6 +100,8 @@ VALUES = {
     "assistant.ingest.upload",
     "assistant.parts.pdf_view.PageView",
     "assistant.records.statistics.Figures",
+    "assistant.records.tokens.MAX_DAYS",
+    "assistant.records.tokens.SCOPES",
     "assistant.records.passwords.generate_password",
     "assistant.review.service",
     "assistant.review.statistics",

@@ -147,3 +147,28 @@ def test_a_name_that_is_refused(tokens: Tokens, name: str, said: str) -> None:
         tokens.create("Никто", "ci", days=30)
     with pytest.raises(NotFound, match="there is no user"):
         tokens.list("Никто")
+
+
+def test_what_it_opens_is_kept_and_is_little_by_default(tokens: Tokens) -> None:
+    assert tokens.create("Иванова", "a", days=1)[0].scopes == ("ask",)
+    token, secret = tokens.create("Иванова", "b", days=1, scopes=["documents", "ask", "ask"])
+    assert token.scopes == ("ask", "documents")
+    found = tokens.find(secret)
+    assert found is not None
+    assert found[0].scopes == ["ask", "documents"]
+    assert [one.scopes for one in tokens.list("Иванова")] == [("ask",), ("ask", "documents")]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "days", "said"),
+    [
+        (["ask", "everything"], 1, "no scope 'everything': choose from ask, conversations, documents, admin"),
+        ([], 1, "needs a scope"),
+        (["ask"], 0, "1 to 3650 days"),
+        (["ask"], 3651, "1 to 3650 days"),
+    ],
+)
+def test_scopes_and_times_that_are_none(tokens: Tokens, scopes: list[str], days: int, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        tokens.create("Иванова", "ci", days=days, scopes=scopes)
+    assert tokens.list("Иванова") == []
