@@ -37,8 +37,8 @@ class Tokens:
         audience = claims["aud"]
         if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self._settings.client_id:
             raise _refused("it is for several programs, and not made for this one (azp)")
-        if len(claims["sub"]) > 255:
-            raise _refused("its sub is too long")
+        if not 0 < len(claims["sub"]) <= 255:
+            raise _refused("its sub is empty or too long")
         return dict(claims)
 
     def logout_token(self, token: str) -> LoggedOut:

@@ -22,6 +22,8 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
   },
   cookies: { keys: ['only for tests'] },
+  // By default it calls no address of this machine, and gives up after 2.5 s.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, { ...options, signal: AbortSignal.timeout(20_000) }),
   findAccount: (_ctx, id) => people[id] && { accountId: people[id].sub, claims: () => people[id] },
 });
 provider.on('backchannel.error', (_ctx, error) => console.log('backchannel.error', error.message));
