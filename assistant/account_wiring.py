@@ -10,6 +10,7 @@ from assistant.accounts.service import AccountService
 from assistant.accounts.single_sign_on import SingleSignOnService
 from assistant.errors import ConfigError
 from assistant.parts.sign_in import LOCAL, SIGN_IN, SINGLE_SIGN_ON, PasswordSignIn, SingleSignOn
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.one_time import OneTime
@@ -24,8 +25,8 @@ def make_rights(settings: Settings) -> Rights:
     return FileRights(settings.access.file, required="file" in settings.access.model_fields_set)
 
 
-def make_users(settings: Settings, database: Database, rights: Rights) -> Users:
-    return Users(database, rights, min_password_chars=settings.auth.local.min_password_chars)
+def make_users(settings: Settings, database: Database, audit: Audit, rights: Rights) -> Users:
+    return Users(database, audit, rights, min_password_chars=settings.auth.local.min_password_chars)
 
 
 def make_limits(settings: Settings, *, limited: bool) -> AskLimits:
@@ -35,14 +36,15 @@ def make_limits(settings: Settings, *, limited: bool) -> AskLimits:
     return AskLimits(settings.limits, counts, is_off=not limited)
 
 
-def make_accounts(settings: Settings, database: Database, users: Users, rights: Rights) -> AccountService:
+def make_accounts(settings: Settings, database: Database, audit: Audit, users: Users, rights: Rights) -> AccountService:
     """The service behind the sign-in page, with the ways in that the settings name."""
     session_hours = {provider.name: provider.session_hours for provider in settings.auth.oidc}
     return AccountService(
         users,
         _sessions(settings, database),
-        Tokens(database),
-        DirectoryAccounts(database),
+        Tokens(database, audit),
+        DirectoryAccounts(database, audit),
+        audit=audit,
         rights=rights,
         ways=make_ways(settings),
         settings=settings.auth,

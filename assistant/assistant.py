@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from assistant.ask.events import Event, Turn
     from assistant.ask.queue import Queue
     from assistant.ask.retrieval import Retrieved, Retriever
+    from assistant.auditing import Auditing
     from assistant.conversations.running import Running, RunningAnswer
     from assistant.conversations.service import ConversationService
     from assistant.index.catalog import Catalog
@@ -76,6 +77,7 @@ class Assistant:
     queue: Queue
     drawing: Drawing
     audit: Audit
+    auditing: Auditing
     ingest: Ingesting
     reranker: Callable[[], BaseNodePostprocessor | None]
     on_close: Sequence[Callable[[], None]]
@@ -141,7 +143,8 @@ class Assistant:
                     answering = self.conversations.answer(
                         stream, checked, principal, conversation, key=key, versions=self.versions(index)
                     )
-                async with aclosing(answering) as events:
+                recorded = self.auditing.answer(question, principal, conversation, answering)
+                async with aclosing(recorded) as events:
                     async for event in events:
                         yield event
 
@@ -161,16 +164,25 @@ class Assistant:
     async def search(
         self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
     ) -> Retrieved:
-        """The best passages for the principal. Raises `LimitReached`."""
+        """The best passages for the principal. Raises `LimitReached`, and `StorageError` when there is no record of it."""
         await self.limits.search(principal)
+        return await self.auditing.search(question, principal, self.measured(question, principal, k=k, method=method))
+
+    async def measured(
+        self, question: str, principal: Principal, *, k: int | None = None, method: str = "reranked"
+    ) -> Retrieved:
+        """The same without a record: for figures, which show nobody a passage."""
         index = await asyncio.to_thread(self.serving)
         with self.serving.asking(index):
             return await index.retriever.retrieve(question, principal, top_n=k, method=method)
 
     # --- documents
 
-    def document(self, document: str, principal: Principal) -> tuple[DocumentView, list[Passage]]:
-        """A document and its passages. Raises `NotFound`, also for one that the principal may not read."""
+    def document(self, document: str, principal: Principal, part: str) -> tuple[DocumentView, list[Passage]]:
+        """A document and its passages; `part` is recorded as opened: its text, a page, the file.
+
+        Raises `NotFound`, also for one that the principal may not read, and `StorageError` when there is no record.
+        """
         catalog = self.catalog
         row = catalog.document(document)
         access_class = catalog.classes().get(row.class_id) if row.class_id is not None else None
@@ -180,6 +192,7 @@ class Assistant:
         passages = catalog.passages_of(document)
         if not passages or not all(self.policy.may_read(principal, passage.access_class) for passage in passages):
             raise NotFound("there is no such document")
+        self.auditing.opened(principal, row, part)
         return DocumentView(row, access_class), passages
 
     def documents(self, *, status: str | None = None) -> list[DocumentView]:
@@ -203,7 +216,7 @@ class Assistant:
 
         if "admin" not in principal.roles:
             raise NotFound("there is nothing here")
-        return Administration(principal, self.policy, self.catalog, self.settings.ingest.pipelines)
+        return Administration(principal, self.policy, self.catalog, self.settings.ingest.pipelines, self.audit)
 
     def missing_ocr_languages(self) -> list[str]:
         """Configured languages of recognition whose data is not on this machine."""

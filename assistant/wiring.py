@@ -12,6 +12,7 @@ from assistant.account_wiring import make_accounts, make_limits, make_rights, ma
 from assistant.ask.queue import Queue
 from assistant.ask.reranking import Reranking
 from assistant.assistant import Assistant
+from assistant.auditing import Auditing
 from assistant.conversations.running import Running
 from assistant.conversations.service import ConversationService
 from assistant.errors import StorageError
@@ -78,44 +79,47 @@ def build(
     )
     drawing = Drawing(settings.ingest)
     rights = make_rights(settings)
-    users = make_users(settings, database, rights)
-    accounts = make_accounts(settings, database, users, rights)
+    audit = Audit(database, storage / "audit")
+    users = make_users(settings, database, audit, rights)
+    accounts = make_accounts(settings, database, audit, users, rights)
     return Assistant(
         settings=settings,
         users=users,
         accounts=accounts,
         single_sign_on=make_single_sign_on(settings, database, accounts),
-        tokens=Tokens(database),
+        tokens=Tokens(database, audit),
         rights=rights,
         policy=shared.policy,
         limits=make_limits(settings, limited=limited),
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,
-        conversations=_conversations(shared, serving),
+        conversations=_conversations(shared, serving, audit),
         running=Running(),
-        reviews=_reviews(shared, serving, rights),
+        reviews=_reviews(shared, serving, audit, rights),
         surveys=Surveys(database),
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
-        audit=Audit(database, storage / "audit"),
-        ingest=Ingesting(serving, users, shared.policy, rights),
+        audit=audit,
+        auditing=Auditing(audit, store_questions=settings.audit.store_questions),
+        ingest=Ingesting(serving, users, shared.policy, rights, audit),
         reranker=reranker,
         on_close=[drawing.close, serving.close, shared.chroma.close, database.close],
     )
 
 
-def _conversations(shared: Shared, serving: Serving) -> ConversationService:
+def _conversations(shared: Shared, serving: Serving, audit: Audit) -> ConversationService:
     return ConversationService(
         Conversations(shared.database),
         Feedback(shared.database),
         settings=shared.settings.state,
         policy=shared.policy,
         catalog=lambda: serving().catalog,
+        audit=audit,
     )
 
 
-def _reviews(shared: Shared, serving: Serving, rights: Rights) -> ReviewService:
+def _reviews(shared: Shared, serving: Serving, audit: Audit, rights: Rights) -> ReviewService:
     return ReviewService(
         Reviewed(shared.database),
         StatisticsService(Statistics(shared.database, rights)),
@@ -123,6 +127,7 @@ def _reviews(shared: Shared, serving: Serving, rights: Rights) -> ReviewService:
         catalog=lambda: serving().catalog,
         embedding=lambda: _embedding(serving()),
         golden=shared.storage / "golden" / "questions.jsonl",
+        audit=audit,
     )
 
 
@@ -163,18 +168,24 @@ def open_database(settings: Settings, storage: Path) -> Database:
 
 def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
-    return make_users(settings, open_database(settings, prepare_storage(settings.storage.path)), make_rights(settings))
+    database, audit = _open(settings)
+    return make_users(settings, database, audit, make_rights(settings))
 
 
 def open_audit(settings: Settings) -> Audit:
     """The audit alone, likewise."""
-    storage = prepare_storage(settings.storage.path)
-    return Audit(open_database(settings, storage), storage / "audit")
+    return _open(settings)[1]
 
 
 def open_tokens(settings: Settings) -> Tokens:
     """Tokens of programs alone, likewise."""
-    return Tokens(open_database(settings, prepare_storage(settings.storage.path)))
+    return Tokens(*_open(settings))
+
+
+def _open(settings: Settings) -> tuple[Database, Audit]:
+    storage = prepare_storage(settings.storage.path)
+    database = open_database(settings, storage)
+    return database, Audit(database, storage / "audit")
 
 
 def open_statistics(settings: Settings) -> StatisticsService:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +12,10 @@ from assistant.access.rights import Rights
 from assistant.accounts.directories import Directories
 from assistant.accounts.own import OwnAccount, own_account
 from assistant.accounts.recheck import Recheck
-from assistant.errors import AccessDenied, ConfigError, WrongPassword
+from assistant.errors import AccessDenied, ConfigError, LimitReached, SignInUnavailable, WrongPassword
 from assistant.parts.sign_in import LOCAL, Identity, PasswordSignIn
 from assistant.records.account_tables import SessionRow, UserRow
+from assistant.records.audit import Audit
 from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.sessions import Sessions
 from assistant.records.texts import storable
@@ -45,6 +47,7 @@ class AccountService:
         tokens: Tokens,
         directory: DirectoryAccounts,
         *,
+        audit: Audit,
         rights: Rights,
         ways: Sequence[PasswordSignIn],
         settings: Auth,
@@ -55,6 +58,7 @@ class AccountService:
         self._sessions = sessions
         self._tokens = tokens
         self._directory = directory
+        self._audit = audit
         self._rights = rights
         self._settings = settings
         self._directories = Directories(ways)
@@ -76,7 +80,9 @@ class AccountService:
     def sign_in(self, name: str, password: str, *, address: str = "", browser: str = "") -> str:
         """A new session's id for the cookie. Raises `WrongPassword`, `SignInUnavailable`, `AccessDenied`."""
         # Throttling belongs here: before anything is asked, by name and address.
-        return self._open(self._vouched_for(storable(name).strip(), password), address=address, browser=browser)
+        name = storable(name).strip()
+        with self.noting_failure(name):
+            return self._open(self._vouched_for(name, password), address=address, browser=browser)
 
     def enter(
         self,
@@ -88,8 +94,20 @@ class AccountService:
         id_token: str | None = None,
     ) -> str:
         """A new session's id for somebody whom a single sign-on vouches for. Raises `AccessDenied`."""
-        row = self._directory.store(identity)
-        return self._open(row, address=address, browser=browser, sid=sid, id_token=id_token)
+        with self.noting_failure(identity.name, identity.source):
+            row = self._directory.store(identity)
+            return self._open(row, address=address, browser=browser, sid=sid, id_token=id_token)
+
+    @contextmanager
+    def noting_failure(self, name: str, way: str = "") -> Iterator[None]:
+        """People type passwords where names belong: only the name of an account is written down."""
+        try:
+            yield
+        except (AccessDenied, SignInUnavailable, LimitReached) as error:
+            row = self._users.named(name)
+            who = principal_of(row, self._rights) if row else None
+            self._audit.record("sign_in.failed", who, reason=type(error).__name__, **({"way": way} if way else {}))
+            raise
 
     def _vouched_for(self, name: str, password: str) -> UserRow:
         """Whose password this is. What a directory would take as an anonymous bind is no password."""
@@ -111,6 +129,7 @@ class AccountService:
     ) -> str:
         if is_off_here(row):
             raise AccessDenied("this account is switched off, or its time is over: ask an administrator")
+        self._audit.record("sign_in.ok", principal_of(row, self._rights), way=row.source)
         return self._sessions.open(row.id, address=address, browser=browser, sid=sid, id_token=id_token)
 
     # --- being in
@@ -164,11 +183,12 @@ class AccountService:
     def change_password(self, user: str, old: str, new: str, *, address: str = "", browser: str = "") -> str:
         """Ends all sessions of the account; the id of a new one. Raises `WrongPassword`, `ConfigError`, `AccessDenied`."""
         row = self._row(user)
-        if row.source != LOCAL or not self._users.check_password(row, old):
-            raise WrongPassword("the present password is wrong")
+        with self.noting_failure(row.name):
+            if row.source != LOCAL or not self._users.check_password(row, old):
+                raise WrongPassword("the present password is wrong")
         if new == old:
             raise ConfigError("the new password is the present one: choose another")
-        self._users.set_password(row.name, new)
+        self._users.set_password(row.name, new, by=principal_of(row, self._rights))
         return self._open(row, address=address, browser=browser)
 
     def _row(self, user: str) -> UserRow:
@@ -181,10 +201,20 @@ class AccountService:
 
     def sign_out(self, session_id: str) -> SessionRow | None:
         """What the session was; None if it was over already."""
-        return self._sessions.end(session_id)
+        found = self._sessions.find(session_id)
+        ended = self._sessions.end(session_id)
+        if found:
+            self._audit.record("sign_out", principal_of(found[1], self._rights))
+        return ended
 
     def sign_out_everywhere(self, user: str) -> None:
         self._sessions.end_all(user)
+        row = self._users.row_of_id(user)
+        self._audit.record("sign_out", principal_of(row, self._rights) if row else None, everywhere=True)
+
+    def note_ended(self, way: str, sessions: int) -> None:
+        """The provider has ended so many sessions of somebody who came from it."""
+        self._audit.record("sign_out", None, way=way, sessions=sessions)
 
     def purge(self) -> None:
         """Rows of sessions that are over."""

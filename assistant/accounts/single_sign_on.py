@@ -58,8 +58,9 @@ class SingleSignOnService:
         """A new session's id. Raises `SignInRefused`, `AccessDenied`, `SignInUnavailable`, `NotFound`."""
         way = self._way(name)
         try:
-            begun = self._begun(name, answer.get("state", ""), browser_key)
-            arrived = way.finish(answer, begun, self._back_to(name))
+            with self._accounts.noting_failure("", name):
+                begun = self._begun(name, answer.get("state", ""), browser_key)
+                arrived = way.finish(answer, begun, self._back_to(name))
             session_id = self._accounts.enter(
                 arrived.identity, address=address, browser=browser, sid=arrived.sid, id_token=arrived.id_token
             )
@@ -100,6 +101,7 @@ class SingleSignOnService:
     def _end(self, name: str, sid: str | None, subject: str | None) -> int:
         ended = self._sessions.end_from(name, sid=sid, subject=subject)
         log.info("sessions ended by the provider", provider=name, sessions=ended)
+        self._accounts.note_ended(name, ended)
         return ended
 
     def _begun(self, name: str, state: str, browser_key: str) -> Begun:

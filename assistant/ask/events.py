@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -160,3 +161,10 @@ Event = Recorded | Queued | Step | Notice | Sources | Token | Finished
 def without_markers(answer: str) -> str:
     """As it is read aloud or quoted."""
     return _WITH_SPACE.sub("", answer)
+
+
+def documents_of(sources: Iterable[Source]) -> list[dict[str, str]]:
+    """Each document once, with its version, in the order of the passages: as the audit names them."""
+    passages = [source.passage for source in sources]
+    found = {(passage.document, passage.version): passage.path for passage in passages}
+    return [{"document": document, "version": version, "path": path} for (document, version), path in found.items()]

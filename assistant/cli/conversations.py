@@ -81,7 +81,7 @@ def export_conversation(
     from assistant.ui.export import exported, file_name
 
     with of(context).assistant() as assistant:
-        opened = assistant.conversations.open(assistant.principal(as_user), conversation)
+        opened = assistant.conversations.export(assistant.principal(as_user), conversation, wanted.value)
     file = output or Path(file_name(opened, _language(language), wanted))
     content = exported(opened, _language(language), wanted.value)
     try:

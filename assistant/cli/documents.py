@@ -134,6 +134,7 @@ def show_document(context: typer.Context, document: str, as_json: Json = False) 
 
     with of(context).assistant() as assistant:
         view = _find(assistant, document)
+        assistant.auditing.opened(assistant.principal(None), assistant.catalog.document(view["id"]), "text")
         passages = assistant.catalog.passages_of(view["id"])
     parts = [{"page": p.page, "page_kind": p.page_kind, "section": p.section, "text": p.text} for p in passages]
     if as_json:
@@ -176,7 +177,7 @@ def remove_document(
             name = f"{len(ids)} documents of {place or pipeline}"
         if not ids:
             raise NotFound(f"nothing is loaded of {source or pipeline}: see `assistant documents list`")
-        chunks = assistant.ingest_service.remove(ids)
+        chunks = assistant.ingest.remove(ids, name)
         kept = remove_from_kept(assistant, ids)
         building = assistant.serving.generations.building()
     print(f"removed {name} ({chunks} passages)")

@@ -10,6 +10,7 @@ import typer
 from assistant.cli import (
     access,
     answers,
+    audit,
     conversations,
     doctor,
     documents,
@@ -50,6 +51,7 @@ feedback.register(app)
 tokens.register(app)
 access.register(app)
 stats.register(app)
+audit.register(app)
 mcp.register(app)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ from assistant.records.texts import folded
 
 
 def add_to_golden(
-    file: Path, message: MessageRow, gold: Sequence[str] | None, feedback: FeedbackRow | None = None
+    file: Path,
+    message: MessageRow,
+    gold: Sequence[str] | None,
+    feedback: FeedbackRow | None = None,
+    *,
+    note: Callable[[], None],
 ) -> bool:
     """Append the question; False when the file has it already. Raises `StorageError`, `DocumentError`.
 
     `gold` are paths of the documents that answer it; none of them: no document does. None: nobody has looked yet, and the
-    evaluation leaves the line out until somebody has written them in.
+    evaluation leaves the line out until somebody has written them in. `note` is called before a line is written.
     """
     line = _line(message, gold, feedback)
     try:
@@ -30,6 +35,7 @@ def add_to_golden(
             question = folded(message.question)
             if any(one.get("id") == line["id"] or folded(str(one.get("question"))) == question for one in known):
                 return False
+            note()
             ends_open = known and not file.read_bytes().endswith(b"\n")
             with file.open("a", encoding="utf-8") as out:
                 out.write(("\n" if ends_open else "") + json.dumps(line, ensure_ascii=False) + "\n")

@@ -12,7 +12,7 @@ from typing import Any
 
 from assistant.access.policy import Policy
 from assistant.access.principal import LOCAL_OPERATOR, Principal
-from assistant.ask.events import Event, Turn
+from assistant.ask.events import Event, Turn, documents_of
 from assistant.ask.language import language_of
 from assistant.conversations.golden import add_to_golden
 from assistant.conversations.reading import SILENT, Today, read_messages
@@ -29,6 +29,7 @@ from assistant.conversations.views import (
 )
 from assistant.errors import AlreadyAsked, ConfigError, InvalidRequest
 from assistant.index.catalog import Catalog
+from assistant.records.audit import Audit
 from assistant.records.conversations import MAX_KEY, Conversations
 from assistant.records.feedback import Feedback, Rated
 from assistant.records.tables import ConversationRow, MessageRow
@@ -50,12 +51,14 @@ class ConversationService:
         settings: State,
         policy: Policy,
         catalog: Callable[[], Catalog],
+        audit: Audit,
     ) -> None:
         self._talks = talks
         self._feedback = feedback
         self._settings = settings
         self._policy = policy
         self._catalog = catalog
+        self._audit = audit
 
     # --- conversations
 
@@ -71,13 +74,34 @@ class ConversationService:
     def create(self, principal: Principal, title: str = "") -> ConversationView:
         return conversation_view(self._talks.create(_owner(principal), title))
 
-    def open(self, principal: Principal, conversation: str) -> OpenConversation:
-        """With all messages and sources, masked by today's rights. Raises `NotFound`."""
+    def open(self, principal: Principal, conversation: str, *, was_shown: bool = False) -> OpenConversation:
+        """With all messages and sources, masked by today's rights. Raises `NotFound`.
+
+        `was_shown`: the person has just seen it grow; nothing of it is new to him, and no record of it to the audit.
+        """
+        opened = self._opened(principal, conversation)
+        if not was_shown:
+            self._record("conversation.opened", principal, opened)
+        return opened
+
+    def export(self, principal: Principal, conversation: str, form: str) -> OpenConversation:
+        """The same to be written into a file of that format, which leaves the house. Raises `NotFound`."""
+        opened = self._opened(principal, conversation)
+        self._record("export", principal, opened, what="conversation", format=form)
+        return opened
+
+    def _opened(self, principal: Principal, conversation: str) -> OpenConversation:
         owner = _owner(principal)
         row, messages = self._talks.open(owner, conversation)
         feedback = self._feedback.of_conversation(owner, conversation)
         read = read_messages(messages, self._today(principal, messages), feedback)
         return OpenConversation(conversation_view(row), tuple(read))
+
+    def _record(self, kind: str, principal: Principal, opened: OpenConversation, **details: str) -> None:
+        """With the documents of which it shows something."""
+        sources = (one.source for message in opened.messages for one in message.sources)
+        documents = documents_of(source for source in sources if source)
+        self._audit.record(kind, principal, **details, conversation=opened.conversation.id, documents=documents)
 
     def rename(self, principal: Principal, conversation: str, title: str) -> ConversationView:
         """Raises `NotFound`, and `InvalidRequest` for an empty title."""
@@ -87,11 +111,13 @@ class ConversationService:
 
     def delete(self, principal: Principal, conversation: str) -> None:
         """Hidden at once; `restore` brings it back until it is purged. Raises `NotFound`."""
-        self._talks.delete(_owner(principal), conversation)
+        note = self._audit.noting("conversation.deleted", principal, conversation=conversation)
+        self._talks.delete(_owner(principal), conversation, note)
 
     def restore(self, principal: Principal, conversation: str) -> ConversationView:
         """Raises `NotFound`."""
-        return conversation_view(self._talks.restore(_owner(principal), conversation))
+        note = self._audit.noting("conversation.restored", principal, conversation=conversation)
+        return conversation_view(self._talks.restore(_owner(principal), conversation, note))
 
     # --- asking in a conversation
 
@@ -151,7 +177,9 @@ class ConversationService:
         self, principal: Principal, message: str, rating: int, *, reason: str = "", comment: str = ""
     ) -> FeedbackView:
         """👍 is 1, 👎 is -1; a second time changes it. Raises `NotFound`, `InvalidRequest`."""
-        return feedback_view(self._feedback.give(_owner(principal), message, rating, reason=reason, comment=comment))
+        owner = _owner(principal)
+        note = self._audit.noting("feedback", principal, message=message, rating=rating, reason=reason)
+        return feedback_view(self._feedback.give(owner, message, rating, note, reason=reason, comment=comment))
 
     def rating(self, principal: Principal, message: str) -> FeedbackView:
         """Raises `NotFound`."""
@@ -159,10 +187,12 @@ class ConversationService:
 
     def take_back(self, principal: Principal, message: str) -> None:
         """Raises `NotFound`."""
-        self._feedback.remove(_owner(principal), message)
+        note = self._audit.noting("feedback.removed", principal, message=message)
+        self._feedback.remove(_owner(principal), message, note)
 
     def rated(self, *, rating: int | None = None, message: str | None = None) -> Sequence[Rated]:
         """Of everybody and unmasked: for the operator of the machine, who can read the database anyway."""
+        self._audit.record("export", LOCAL_OPERATOR, what="feedback", **({"message": message} if message else {}))
         return self._feedback.rated(rating=rating, message=message)
 
     def to_golden(self, rated: Rated, file: Path, gold: Sequence[str] | None = None) -> bool:
@@ -170,7 +200,11 @@ class ConversationService:
 
         `gold` are the paths of the documents that answer it, none of them if no document does; None: to be labelled.
         """
-        return add_to_golden(file, rated.message, gold, rated.feedback)
+
+        def note() -> None:
+            self._audit.record("golden.added", LOCAL_OPERATOR, message=rated.message.id, documents=gold, file=str(file))
+
+        return add_to_golden(file, rated.message, gold, rated.feedback, note=note)
 
     # --- keeping
 
@@ -179,10 +213,13 @@ class ConversationService:
         now = datetime.now(UTC)
         self._talks.break_off(silent_since=now - SILENT)
         days = self._settings.retention_days
-        return self._talks.purge(
+        gone = self._talks.purge(
             unused_since=now - timedelta(days=days) if days else None,
             deleted_before=now - timedelta(days=self._settings.undo_days),
         )
+        if gone:
+            self._audit.record("conversation.purged", None, count=gone)
+        return gone
 
     # --- what may be read
 

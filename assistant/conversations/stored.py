@@ -17,7 +17,7 @@ def stored_source(source: Source, *, given: bool, cited: bool, nearest: bool = F
         "n": source.n,
         "document": passage.document,
         "chunk": passage.chunk,
-        "version": _version(passage),
+        "version": passage.version,
         "title": passage.title,
         "path": passage.path,
         "section": passage.section,
@@ -56,8 +56,3 @@ def read_source(stored: Stored, access_class: AccessClass, standing: Standing) -
 
 def class_then(stored: Stored) -> AccessClass:
     return AccessClass(stored["department"], stored["level"])
-
-
-def _version(passage: Passage) -> str:
-    """Of the document: it is part of the chunk's id."""
-    return passage.chunk.removeprefix(f"{passage.document}-").rpartition("-")[0]

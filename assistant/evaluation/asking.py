@@ -119,7 +119,7 @@ def documents(candidates: Candidates, settings: Retrieval, method: str = "hybrid
 
 async def _ask(assistant: Assistant, question: Question, methods: Iterable[str]) -> Outcome:
     start = perf_counter()
-    found = await assistant.search(question.text, LOCAL_OPERATOR)
+    found = await assistant.measured(question.text, LOCAL_OPERATOR)
     milliseconds = (perf_counter() - start) * 1000
     _refuse_partial(found.notices)
     rankings = {}
@@ -129,7 +129,7 @@ async def _ask(assistant: Assistant, question: Question, methods: Iterable[str])
         _refuse_partial(candidates.notices)
         rankings = {method: documents(candidates, settings, method) for method in FUSED}
         if CONFIGURED in methods:
-            whole = await assistant.search(question.text, LOCAL_OPERATOR, k=settings.candidates)
+            whole = await assistant.measured(question.text, LOCAL_OPERATOR, k=settings.candidates)
             _refuse_partial(whole.notices)
             rankings[CONFIGURED] = _by_document(whole.sources)
     return Outcome(question, rankings, found, milliseconds)

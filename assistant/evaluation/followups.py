@@ -98,9 +98,9 @@ async def _rewritten(rewriter: Rewriter, asked: FollowUp) -> tuple[str, bool]:
 
 async def _scores(assistant: Assistant, asked: FollowUp, searched: str) -> dict[str, float]:
     """Of the documents found; `answer`: whether the passages for an answer hold the fact."""
-    whole = await assistant.search(searched, LOCAL_OPERATOR, k=assistant.settings.retrieval.candidates)
+    whole = await assistant.measured(searched, LOCAL_OPERATOR, k=assistant.settings.retrieval.candidates)
     ranking = list(dict.fromkeys(_path(source.passage.path) for source in whole.sources))
-    given = await assistant.search(searched, LOCAL_OPERATOR)
+    given = await assistant.measured(searched, LOCAL_OPERATOR)
     texts = [_plain(source.passage.text) for source in given.sources if _path(source.passage.path) in asked.gold]
     has_answer = any(_plain(answer) in text for answer in asked.answers for text in texts)
     return {**score(ranking, dict.fromkeys(asked.gold, 1)), "answer": float(has_answer)}

@@ -50,6 +50,11 @@ class Passage:
     page_kind: str = "page"  # what `page` labels: page, sheet, slide or attachment
 
     @property
+    def version(self) -> str:
+        """Of the document: it is part of the chunk's id."""
+        return self.chunk.removeprefix(f"{self.document}-").rpartition("-")[0]
+
+    @property
     def indexed_text(self) -> str:
         """What BM25 indexes and the embedding model reads: title, section, text."""
         return "\n".join(part for part in (self.title, self.section, self.text) if part)

@@ -20,6 +20,7 @@ from assistant.ingest.pipeline import Pipeline, file_of, load_pipeline
 from assistant.ingest.places import Place
 from assistant.ingest.sources import folder_of
 from assistant.ingest.upload import file_name, refusal, store
+from assistant.records.audit import Audit
 from assistant.records.tables import DocumentRow
 
 _SHOWN_FOLDERS = 1000
@@ -39,11 +40,14 @@ class UploadSource:
 class Administration:
     """For one request of one person, who has the role `admin`."""
 
-    def __init__(self, principal: Principal, policy: Policy, catalog: Catalog, pipelines: list[str]) -> None:
+    def __init__(
+        self, principal: Principal, policy: Policy, catalog: Catalog, pipelines: list[str], audit: Audit
+    ) -> None:
         self._principal = principal
         self._policy = policy
         self._catalog = catalog
         self._pipelines = pipelines
+        self._audit = audit
 
     def documents(self) -> tuple[list[tuple[DocumentRow, AccessClass]], list[DocumentRow]]:
         """The catalog's documents that the person may read, with their classes; and the others."""
@@ -94,6 +98,7 @@ class Administration:
         if not place.pipeline.includes(path):
             raise refusal("excluded", name=name)
         self._check_known(place, path, name)
+        self._audit.record("document.uploaded", self._principal, source=source, path=path, replace=replace)
         store(place.root, folder, name, content, replace=replace)
         return path
 

@@ -121,7 +121,7 @@ async def _look_for(
 
 
 async def _is_found(assistant: Assistant, document: str, sentence: str) -> bool:
-    found = await assistant.search(sentence, assistant.principal(None), k=_FOUND_WITHIN, method="hybrid")
+    found = await assistant.measured(sentence, assistant.principal(None), k=_FOUND_WITHIN, method="hybrid")
     same = _letters(sentence)
     return any(
         source.passage.document == document or same in _letters(source.passage.indexed_text) for source in found.sources

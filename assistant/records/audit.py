@@ -6,11 +6,12 @@ import os
 import pwd
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -18,15 +19,26 @@ from assistant.access.caller import ADDRESS
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.errors import StorageError
 from assistant.records.account_tables import AuditEventRow, AuditHeadRow
+from assistant.records.audit_check import Verified, verify
 from assistant.records.audit_file import AuditFile
 from assistant.records.audit_record import AuditRecord, canonical, of_row
-from assistant.records.database import Database
+from assistant.records.database import AFTER_COMMIT, Database
+from assistant.records.texts import storable
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 log = structlog.get_logger("assistant.audit")
 
 _WAIT_SECONDS = 60.0  # for other threads of this process
 _PART = 1000  # records that are read or written at once
 _NO_HEAD = "the database's row in audit_head is gone: somebody changed the audit; see docs/audit.md"
+
+
+class Noting(Protocol):
+    """Writes a record within somebody's transaction; what is known only there is given there."""
+
+    def __call__(self, session: Session, **more: Any) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -65,23 +77,27 @@ class Audit:
 
         The address is the request's. Threads that wait write together, in one transaction.
         """
-        wanted = _Waiting(
-            kind,
-            who.id if who else "",
-            _clean(_actor(who), 200),
-            _clean(ADDRESS.get() or f"local:{os_account()}", 60),
-            canonical(details),
-        )
+        wanted = _waiting(kind, who, details)
         with self._queue:
             self._waiting.append(wanted)
-        if not self._writing.acquire(timeout=_WAIT_SECONDS):
-            raise StorageError("the audit is not written: the one who writes does not come to an end")
-        try:
+        with self._alone():
             if not wanted.written.done():
                 self._write_waiting()
-        finally:
-            self._writing.release()
         return wanted.written.result()
+
+    def noting(self, kind: str, who: Principal | None, **details: Any) -> Noting:
+        """A record to be written in the transaction of what is done: both are kept, or neither.
+
+        Called there with the session, before anything else is changed. Raises `StorageError`.
+        """
+        with self._alone():
+            self._mend_once()
+
+        def note(session: Session, **more: Any) -> None:
+            records = self._insert(session, [_waiting(kind, who, {**details, **more})])
+            session.info.setdefault(AFTER_COMMIT, []).append(lambda: self._noted(records))
+
+        return note
 
     def head(self) -> Head:
         with self._database.transaction() as session:
@@ -90,11 +106,23 @@ class Audit:
                 raise StorageError(_NO_HEAD)
             return Head(row.number, row.hash)
 
-    def records(self, *, after: int = 0) -> Iterator[AuditRecord]:
-        """In the order of their numbers."""
-        from sqlalchemy import select
+    def verify(self) -> Verified:
+        """Raises `StorageError`."""
+        return verify(self)
+
+    def records(
+        self, *, after: int = 0, person: str | None = None, since: str | None = None, until: str | None = None
+    ) -> Iterator[AuditRecord]:
+        """In the order of their numbers; `person` is a name or an id, the times are as records have them."""
+        from sqlalchemy import or_, select
 
         wanted = select(AuditEventRow).order_by(AuditEventRow.number).limit(_PART)
+        if person is not None:
+            wanted = wanted.where(or_(AuditEventRow.actor == person, AuditEventRow.actor_id == person))
+        if since is not None:
+            wanted = wanted.where(AuditEventRow.at >= since)
+        if until is not None:
+            wanted = wanted.where(AuditEventRow.at < until)
         while True:
             with self._database.transaction() as session:
                 part = [of_row(row) for row in session.scalars(wanted.where(AuditEventRow.number > after))]
@@ -109,11 +137,10 @@ class Audit:
         with self._queue:
             batch, self._waiting = self._waiting, []
         try:
-            if not self._is_mended:
-                self._mend()
-                self._is_mended = True
-            records = self._insert(batch)
-            with self.file.locked():
+            self._mend_once()
+            with self.file.locked():  # around both: nobody finds what the file has not got yet and takes it for lost
+                with self._database.transaction() as session:
+                    records = self._insert(session, batch)
                 self._to_file(records)
         except BaseException as error:
             for one in batch:
@@ -122,24 +149,37 @@ class Audit:
         for one, record in zip(batch, records, strict=True):
             one.written.set_result(record.number)
 
-    def _insert(self, batch: Sequence[_Waiting]) -> list[AuditRecord]:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Among the threads of this process. Raises `StorageError` when another does not come to an end."""
+        if not self._writing.acquire(timeout=_WAIT_SECONDS):
+            raise StorageError("the audit is not written: who writes does not come to an end")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def _noted(self, records: Sequence[AuditRecord]) -> None:
+        with self._alone(), self.file.locked():
+            self._to_file(records)
+
+    def _insert(self, session: Session, batch: Sequence[_Waiting]) -> list[AuditRecord]:
         """Numbered and chained. The head's row is taken first: who has it is alone, in every process and database."""
         from sqlalchemy import insert, update
 
-        with self._database.transaction() as session:
-            taken = update(AuditHeadRow).where(AuditHeadRow.id == 1).values(number=AuditHeadRow.number + len(batch))
-            head = session.execute(taken.returning(AuditHeadRow.number, AuditHeadRow.hash)).one_or_none()
-            if head is None:
-                raise StorageError(_NO_HEAD)
-            first, previous = head[0] - len(batch) + 1, head[1]
-            at = datetime.now(UTC).isoformat(timespec="microseconds")
-            records = []
-            for number, one in enumerate(batch, start=first):
-                record = AuditRecord(number, at, one.kind, one.actor_id, one.actor, one.address, one.details, previous)
-                records.append(replace(record, hash=record.made_hash()))
-                previous = records[-1].hash
-            session.execute(insert(AuditEventRow), [record.values() for record in records])
-            session.execute(update(AuditHeadRow).where(AuditHeadRow.id == 1).values(hash=previous))
+        taken = update(AuditHeadRow).where(AuditHeadRow.id == 1).values(number=AuditHeadRow.number + len(batch))
+        head = session.execute(taken.returning(AuditHeadRow.number, AuditHeadRow.hash)).one_or_none()
+        if head is None:
+            raise StorageError(_NO_HEAD)
+        first, previous = head[0] - len(batch) + 1, head[1]
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        records = []
+        for number, one in enumerate(batch, start=first):
+            record = AuditRecord(number, at, one.kind, one.actor_id, one.actor, one.address, one.details, previous)
+            records.append(replace(record, hash=record.made_hash()))
+            previous = records[-1].hash
+        session.execute(insert(AuditEventRow), [record.values() for record in records])
+        session.execute(update(AuditHeadRow).where(AuditHeadRow.id == 1).values(hash=previous))
         return records
 
     def _to_file(self, records: Sequence[AuditRecord]) -> None:
@@ -163,6 +203,11 @@ class Audit:
 
     # --- mending, once a process
 
+    def _mend_once(self) -> None:
+        if not self._is_mended:
+            self._mend()
+            self._is_mended = True
+
     def _mend(self) -> None:
         """Make file and database one again after a crash, a power cut or the return of an older database.
 
@@ -185,8 +230,10 @@ class Audit:
             self._catch_up(last.number if last else 0)
             if found:
                 log.warning("the audit was mended", **found)
-                mended = _Waiting("audit.mended", "", "", f"local:{os_account()}", canonical(found))
-                self.file.append(self._insert([mended]))
+                mended = _waiting("audit.mended", None, found)
+                with self._database.transaction() as session:
+                    records = self._insert(session, [mended])
+                self._to_file(records)
 
     def _last_of_file(self) -> tuple[AuditRecord | None, bool]:
         """And whether it is a record."""
@@ -233,13 +280,18 @@ def os_account() -> str:
         return f"uid {os.geteuid()}"
 
 
+def _waiting(kind: str, who: Principal | None, details: dict[str, Any]) -> _Waiting:
+    return _Waiting(
+        kind,
+        who.id if who else "",
+        storable(_actor(who))[:200],
+        storable(ADDRESS.get() or f"local:{os_account()}")[:60],
+        canonical(details),
+    )
+
+
 def _actor(who: Principal | None) -> str:
     """Who runs the command line has the account of the machine."""
     if who is None:
         return ""
     return os_account() if who.id == LOCAL_OPERATOR.id else who.name
-
-
-def _clean(text: str, longest: int) -> str:
-    """What every database takes: whole characters, no zero ones."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "")[:longest]

@@ -90,10 +90,14 @@ class AuditFile:
         return aside
 
 
-def lines_of(file: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line; also of half a line at the end."""
+def lines_of(file: Path, size: int | None = None) -> Iterator[tuple[int, str]]:
+    """Number and text of each line within that many bytes; also of half a line at the end."""
+    done = 0
     with file.open("rb") as content:
         for number, line in enumerate(content, start=1):
+            done += len(line)
+            if size is not None and done > size:
+                return
             yield number, line.decode("utf-8", "backslashreplace").removesuffix("\n")
 
 

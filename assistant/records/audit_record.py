@@ -57,9 +57,13 @@ def of_line(line: str) -> AuditRecord:
     """Raises `ValueError` for what is no line of ours."""
     try:
         fields = json.loads(line)
-        return AuditRecord(**{**fields, "details": canonical(fields["details"])})
-    except (TypeError, KeyError, AttributeError) as error:
+        record = AuditRecord(**{**fields, "details": canonical(fields["details"])})
+    except (TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"not a record: {error}") from error
+    values = record.values()
+    if type(values.pop("number")) is not int or not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("not a record: values of other kinds")
+    return record
 
 
 def _json(value: dict[str, Any], *, sort_keys: bool = False) -> str:

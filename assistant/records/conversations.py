@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Result
     from sqlalchemy.orm import Session
 
+    from assistant.records.audit import Noting
+
 ANSWERING, FINISHED, STOPPED, FAILED = "answering", "finished", "stopped", "failed"
 MAX_KEY = 80
 
@@ -95,18 +97,21 @@ class Conversations:
             row.folded_title = folded(row.title)
         return row
 
-    def delete(self, owner: str, conversation: str) -> None:
+    def delete(self, owner: str, conversation: str, note: Noting) -> None:
         """Hide it. Raises `NotFound`."""
         with self._database.transaction() as session:
-            _get(session, owner, conversation).deleted_at = datetime.now(UTC)
+            row = _get(session, owner, conversation)
+            note(session)
+            row.deleted_at = datetime.now(UTC)
 
-    def restore(self, owner: str, conversation: str) -> ConversationRow:
+    def restore(self, owner: str, conversation: str, note: Noting) -> ConversationRow:
         """Undo a deletion; one that is there stays as it is. Raises `NotFound`, also when it was purged."""
         query = select(ConversationRow).where(ConversationRow.id == conversation, ConversationRow.user_id == owner)
         with self._database.transaction() as session:
             row = session.scalar(query)
             if row is None:
                 raise _not_found()
+            note(session)
             row.deleted_at = None
         return row
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+AFTER_COMMIT = "after_commit"
 _CONNECT_SECONDS = 5  # a host that drops packets would hold its callers for minutes
 
 
@@ -34,13 +35,18 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits at the end and rolls back on an error. Raises `StorageError` when it can't write."""
+        """A session that commits at the end and rolls back on an error. Raises `StorageError` when it can't write.
+
+        What its `info` has under `AFTER_COMMIT` is called then.
+        """
         from sqlalchemy.exc import DBAPIError
         from sqlalchemy.orm import Session
 
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
+            for work in session.info.get(AFTER_COMMIT, ()):
+                work()
         except DBAPIError as error:
             raise StorageError(f"the database can't be used: {_reason(error)} (database.url, storage.path)") from error
 

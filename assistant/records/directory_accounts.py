@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from assistant.errors import AccessDenied, StorageError
 from assistant.parts.sign_in import LOCAL, Identity
 from assistant.records.account_tables import UserRow
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 
 _NAME_CHARS, _DISPLAY_CHARS, _SUBJECT_CHARS, _GROUP_CHARS = 180, 300, 300, 500
@@ -23,8 +24,9 @@ _NAME_CHARS, _DISPLAY_CHARS, _SUBJECT_CHARS, _GROUP_CHARS = 180, 300, 300, 500
 class DirectoryAccounts:
     """Repository of what directories say of people."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit: Audit) -> None:
         self._database = database
+        self._audit = audit
 
     def store(self, identity: Identity) -> UserRow:
         """The person's account with what was said of him now; made at his first entry. Raises `AccessDenied`."""
@@ -41,8 +43,10 @@ class DirectoryAccounts:
 
     def _store(self, identity: Identity) -> UserRow:
         of_person = select(UserRow).where(UserRow.source == identity.source, UserRow.subject == identity.subject)
-        with self._database.transaction() as session:
+        added, changed = self._audit.noting("user.added", None), self._audit.noting("access.changed", None)
+        with self._database.transaction() as session, session.no_autoflush:
             row = session.scalar(of_person)
+            before = row and row.groups
             if row is None:
                 row = UserRow(
                     id=secrets.token_hex(10),
@@ -63,13 +67,19 @@ class DirectoryAccounts:
             row.groups = sorted({group for group in identity.groups if 0 < len(group) <= _GROUP_CHARS})
             row.checked_at = datetime.now(UTC)
             row.left_at = None
+            if row.groups != before:  # the directory's word; who told it knows nobody here
+                note = added if before is None else changed
+                note(session, account=row.id, name=row.name, source=row.source, groups=row.groups)
             return row
 
     def note_left(self, user: str) -> UserRow | None:
         """The directory has him no more, or has switched him off; the account stays, and opens nothing."""
-        with self._database.transaction() as session:
+        note = self._audit.noting("user.left", None)
+        with self._database.transaction() as session, session.no_autoflush:
             row = session.get(UserRow, user)
             if row is not None:
+                if row.left_at is None:
+                    note(session, account=row.id, name=row.name, source=row.source)
                 row.checked_at = datetime.now(UTC)
                 row.left_at = row.left_at or row.checked_at
             return row

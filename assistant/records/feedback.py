@@ -19,6 +19,8 @@ from assistant.records.texts import storable
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from assistant.records.audit import Noting
+
 RATINGS = (1, -1)
 REASONS = ("wrong", "incomplete", "outdated", "wrong_source", "not_found", "unclear", "other")
 MAX_COMMENT = 2000
@@ -39,7 +41,9 @@ class Feedback:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def give(self, owner: str, message: str, rating: int, *, reason: str = "", comment: str = "") -> FeedbackRow:
+    def give(
+        self, owner: str, message: str, rating: int, note: Noting, *, reason: str = "", comment: str = ""
+    ) -> FeedbackRow:
         """Rate one's own message, or change what was said of it. Raises `NotFound`, `InvalidRequest`."""
         _check(rating, reason, comment)
         now = datetime.now(UTC)
@@ -47,6 +51,7 @@ class Feedback:
             # A write comes first: it holds the message, so two clicks at once are one row.
             session.execute(update(MessageRow).where(MessageRow.id == message).values(heard_at=MessageRow.heard_at))
             owned_message(session, owner, message)
+            note(session)
             row = session.get(FeedbackRow, message)
             if row is None:
                 row = FeedbackRow(message_id=message, user_id=owner, created_at=now)
@@ -59,10 +64,12 @@ class Feedback:
         with self._database.transaction() as session:
             return _given(session, owner, message)
 
-    def remove(self, owner: str, message: str) -> None:
+    def remove(self, owner: str, message: str, note: Noting) -> None:
         """Raises `NotFound`."""
         with self._database.transaction() as session:
-            session.delete(_given(session, owner, message))
+            row = _given(session, owner, message)
+            note(session)
+            session.delete(row)
 
     def of_conversation(self, owner: str, conversation: str) -> dict[str, FeedbackRow]:
         """By message, of one of the owner's conversations; another's has none."""

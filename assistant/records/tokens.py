@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.errors import ConfigError, NotFound
 from assistant.records.account_tables import ApiTokenRow, UserRow
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.texts import storable
 
@@ -41,10 +43,13 @@ class ApiToken:
 class Tokens:
     """Repository of the tokens. They end by themselves, when revoked, and with their person."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit: Audit) -> None:
         self._database = database
+        self._audit = audit
 
-    def create(self, user: str, name: str, *, days: int, scopes: Iterable[str] = ("ask",)) -> tuple[ApiToken, str]:
+    def create(
+        self, user: str, name: str, *, days: int, scopes: Iterable[str] = ("ask",), by: Principal = LOCAL_OPERATOR
+    ) -> tuple[ApiToken, str]:
         """A new one for the person of that name, and its secret, which nobody can read again.
 
         Raises `NotFound`, and `ConfigError` for a name that is none or taken, scopes that are none, and a time too long.
@@ -62,11 +67,14 @@ class Tokens:
         )
         if not 0 < len(row.name) <= 100:
             raise ConfigError("a token needs a name of up to 100 characters, which says what uses it")
+        about = {"token": row.id, "name": row.name, "scopes": row.scopes, "until": row.expires_at.isoformat()}
+        note = self._audit.noting("token.created", by, **about)
         with self._database.transaction() as session:
             row.user_id = _user_id(session.scalar(select(UserRow).where(UserRow.name == user)), user)
             same = select(ApiTokenRow).where(ApiTokenRow.user_id == row.user_id, ApiTokenRow.name == row.name)
             if session.scalar(same):
                 raise ConfigError(f"'{user}' has a token '{row.name}' already: choose another name, or revoke that one")
+            note(session, account=row.user_id, user=user)
             session.add(row)
         return _shown(row), secret
 
@@ -77,12 +85,14 @@ class Tokens:
             mine = select(ApiTokenRow).where(ApiTokenRow.user_id == owner).order_by(ApiTokenRow.created_at)
             return [_shown(row) for row in session.scalars(mine)]
 
-    def revoke(self, user: str, token: str) -> ApiToken:
+    def revoke(self, user: str, token: str, *, by: Principal = LOCAL_OPERATOR) -> ApiToken:
         """End the person's token of that id or name. Raises `NotFound`."""
         found = next((one for one in self.list(user) if token in (one.id, one.name)), None)
         if found is None:
             raise NotFound(f"'{user}' has no token '{token}': see `assistant tokens list {user}`")
+        note = self._audit.noting("token.revoked", by, token=found.id, name=found.name, user=user)
         with self._database.transaction() as session:
+            note(session)
             session.execute(delete(ApiTokenRow).where(ApiTokenRow.id == found.id))
         return found
 

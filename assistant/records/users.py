@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import delete, select
 
-from assistant.access.principal import Principal
+from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.access.rights import Rights, group_key
 from assistant.errors import AccessDenied, ConfigError, NotFound
 from assistant.parts.sign_in import LOCAL
 from assistant.records.account_tables import SessionRow, UserRow
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.passwords import MIN_PASSWORD_CHARS, hash_password, is_password
 from assistant.registry import nearest
@@ -21,12 +23,21 @@ ROLES = ("user", "engineer", "admin")
 
 
 class Users:
-    """Repository of accounts."""
+    """Repository of accounts. A change is kept together with its record in the audit, or not at all.
+
+    `by` is who makes it: the operator of the machine, or somebody on the page.
+    """
 
     def __init__(
-        self, database: Database, rights: Rights | None = None, *, min_password_chars: int = MIN_PASSWORD_CHARS
+        self,
+        database: Database,
+        audit: Audit,
+        rights: Rights | None = None,
+        *,
+        min_password_chars: int = MIN_PASSWORD_CHARS,
     ) -> None:
         self._database = database
+        self._audit = audit
         self._rights = rights or Rights()
         self._min_chars = min_password_chars
 
@@ -40,6 +51,7 @@ class Users:
         level: int,
         groups: Iterable[str] = (),
         must_change: bool = False,
+        by: Principal = LOCAL_OPERATOR,
     ) -> Principal:
         """Make a local account. Raises `ConfigError` when the name is taken or the password too short."""
         _check_roles(roles)
@@ -56,13 +68,17 @@ class Users:
             must_change=must_change,
             created_at=datetime.now(UTC),
         )
+        note = self._audit.noting("user.added", by, **_described(row))
         with self._database.transaction() as session:
             if not row.name or session.scalar(select(UserRow).where(UserRow.name == row.name)):
                 raise ConfigError(f"there is already a user '{row.name}'" if row.name else "a user needs a name")
+            note(session)
             session.add(row)
         return principal_of(row, self._rights)
 
-    def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
+    def set_password(
+        self, name: str, password: str, *, must_change: bool = False, by: Principal = LOCAL_OPERATOR
+    ) -> None:
         """Replace the password of a local account and end the person's sessions. Raises `NotFound`, `ConfigError`."""
 
         def change(row: UserRow) -> None:
@@ -71,29 +87,29 @@ class Users:
             row.password_hash = hash_password(password, self._min_chars)
             row.must_change = must_change
 
-        self._change(name, change, ends_sessions=True)
+        self._change(name, "user.password", by, change, ends_sessions=True)
 
-    def disable(self, name: str) -> None:
+    def disable(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
         """Nobody gets in with the account, and what it has open ends; it stays, with all that belongs to it."""
 
         def change(row: UserRow) -> None:
             row.disabled_at = row.disabled_at or datetime.now(UTC)
 
-        self._change(name, change, ends_sessions=True)
+        self._change(name, "user.disabled", by, change, ends_sessions=True)
 
-    def enable(self, name: str) -> None:
+    def enable(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
         def change(row: UserRow) -> None:
             row.disabled_at = None
 
-        self._change(name, change)
+        self._change(name, "user.enabled", by, change)
 
-    def expire(self, name: str, moment: datetime | None) -> None:
+    def expire(self, name: str, moment: datetime | None, *, by: Principal = LOCAL_OPERATOR) -> None:
         """The account is off from then on; None takes that back."""
 
         def change(row: UserRow) -> None:
             row.expires_at = moment
 
-        self._change(name, change)
+        self._change(name, "user.expires", by, change, at=moment.isoformat() if moment else None)
 
     def grant(
         self,
@@ -103,6 +119,7 @@ class Users:
         departments: Iterable[str],
         level: int | None,
         groups: Iterable[str] = (),
+        by: Principal = LOCAL_OPERATOR,
     ) -> Principal:
         """Give more; a level is set. Raises `NotFound`, `ConfigError`."""
         _check_roles(roles)
@@ -115,10 +132,16 @@ class Users:
             row.departments = sorted({*row.departments, *departments})
             row.level = row.level if level is None else level
 
-        return principal_of(self._change(name, change), self._rights)
+        return principal_of(self._change(name, "access.changed", by, change), self._rights)
 
     def revoke(
-        self, name: str, *, roles: Iterable[str], departments: Iterable[str], groups: Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        roles: Iterable[str],
+        departments: Iterable[str],
+        groups: Iterable[str] = (),
+        by: Principal = LOCAL_OPERATOR,
     ) -> Principal:
         """Take away what the account has of its own; what groups give is not its own. Raises `NotFound`, `ConfigError`."""
         _check_roles(roles)
@@ -134,11 +157,13 @@ class Users:
             row.departments = sorted({*row.departments} - {*departments})
             row.groups = sorted({*row.groups} - {*groups})
 
-        return principal_of(self._change(name, change), self._rights)
+        return principal_of(self._change(name, "access.changed", by, change), self._rights)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
+        note = self._audit.noting("user.removed", by)
         with self._database.transaction() as session:
             row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
+            note(session, **_described(row))
             session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
             session.delete(row)
 
@@ -169,6 +194,10 @@ class Users:
         with self._database.transaction() as session:
             return session.get(UserRow, user) if user else None
 
+    def named(self, name: str) -> UserRow | None:
+        with self._database.transaction() as session:
+            return session.scalar(select(UserRow).where(UserRow.name == name))
+
     def local(self, name: str) -> UserRow | None:
         """The account of that name if it is kept here."""
         with self._database.transaction() as session:
@@ -185,10 +214,21 @@ class Users:
             near = nearest(group_key(unknown[0]), sorted(known))
             raise ConfigError(f"no group '{unknown[0]}' in the access file{near}")
 
-    def _change(self, name: str, change: Callable[[UserRow], None], *, ends_sessions: bool = False) -> UserRow:
-        with self._database.transaction() as session:
+    def _change(
+        self,
+        name: str,
+        kind: str,
+        by: Principal,
+        change: Callable[[UserRow], None],
+        *,
+        ends_sessions: bool = False,
+        **details: Any,
+    ) -> UserRow:
+        note = self._audit.noting(kind, by, **details)
+        with self._database.transaction() as session, session.no_autoflush:
             row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
             change(row)
+            note(session, **_described(row))
             if ends_sessions:
                 session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
             return row
@@ -209,6 +249,19 @@ def principal_of(row: UserRow, rights: Rights) -> Principal:
     by_group = rights.of(row.groups)
     roles = frozenset(row.roles) | by_group.roles
     return Principal(row.id, row.name, roles, frozenset(row.departments), row.level, by_group.grants)
+
+
+def _described(row: UserRow) -> dict[str, Any]:
+    """For the audit: whom it is about, and what the account has of its own."""
+    return {
+        "account": row.id,
+        "name": row.name,
+        "source": row.source,
+        "roles": row.roles,
+        "departments": row.departments,
+        "level": row.level,
+        "groups": row.groups,
+    }
 
 
 def _check_roles(roles: Iterable[str]) -> None:

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from assistant.access.policy import Policy
 from assistant.access.principal import Principal
+from assistant.ask.events import documents_of
 from assistant.conversations.golden import add_to_golden
 from assistant.conversations.reading import Today, read_messages
 from assistant.conversations.views import FeedbackView, MessageView, feedback_view
 from assistant.errors import ModelUnavailable, NotFound
 from assistant.index.catalog import Catalog
+from assistant.records.audit import Audit
 from assistant.records.reviewed import Remarked, Reviewed
 from assistant.review.statistics import StatisticsService
 from assistant.review.topics import UNRELATED, Topic, topics
@@ -81,12 +83,14 @@ class ReviewService:
         catalog: Callable[[], Catalog],
         embedding: Callable[[], tuple[str, BaseEmbedding]],
         golden: Path,
+        audit: Audit,
     ) -> None:
         self.reviewed = reviewed
         self.statistics = statistics
         self.policy = policy
         self.catalog = catalog
         self.golden = golden
+        self.audit = audit
         self._embedding = embedding
         self._vectors: dict[tuple[str, str], list[float]] = {}
 
@@ -156,7 +160,11 @@ class Review:
         for path in wanted:
             if path not in readable:
                 raise NotFound("there is no such document, or you may not read it")
-        return add_to_golden(self._service.golden, row, wanted, feedback)
+
+        def note() -> None:
+            self._service.audit.record("golden.added", self._principal, message=message, documents=wanted)
+
+        return add_to_golden(self._service.golden, row, wanted, feedback, note=note)
 
     # --- what may be seen
 
@@ -167,11 +175,17 @@ class Review:
         views: dict[str, MessageView] = {}
         for _, messages in groupby(rows, key=lambda row: row.conversation_id):
             views |= {view.id: view for view in read_messages(list(messages), today)}
-        return [
+        answers = [
             Answer(views[row.id], tuple(row.departments), feedback_view(feedback) if feedback else None)
             for row, feedback in found
             if row.id in views  # not removed since
         ]
+        if answers:
+            sources = (one.source for answer in answers for one in answer.message.sources)
+            documents = documents_of(source for source in sources if source)
+            shown = [answer.message.id for answer in answers]
+            self._service.audit.record("review.opened", self._principal, messages=shown, documents=documents)
+        return answers
 
     def _readable_paths(self) -> frozenset[str]:
         catalog, policy = self._service.catalog(), self._service.policy

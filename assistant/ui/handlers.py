@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -142,7 +143,8 @@ class Handlers:
             live.show(found.answer)
             yield _SAME, _SAME, live.html(), _SAME
             await asyncio.sleep(_LOOK_SECONDS)
-            opened = await asyncio.to_thread(self._assistant.conversations.open, user, talk)
+            open_again = partial(self._assistant.conversations.open, user, talk, was_shown=True)
+            opened = await asyncio.to_thread(open_again)
             found = next((one for one in opened.messages if one.id == message.id), None)
         live.end(found)
 
@@ -167,7 +169,8 @@ class Handlers:
     async def _talk(self, user: Principal, talk: str, language: str) -> str:
         if not talk:
             return empty_html(language)
-        return await asyncio.to_thread(lambda: talk_html(self._assistant.conversations.open(user, talk), language))
+        conversations = self._assistant.conversations
+        return await asyncio.to_thread(lambda: talk_html(conversations.open(user, talk, was_shown=True), language))
 
 
 async def _with_beats(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event | None, None]:

@@ -46,7 +46,7 @@ class TalkHandlers:
         deleted: list[ConversationView] = []
 
         def work(user: Principal) -> None:
-            deleted.append(conversations.open(user, talk).conversation)
+            deleted.append(conversations.open(user, talk, was_shown=True).conversation)
             conversations.delete(user, talk)
 
         listed = self._done(request, event, work)

@@ -79,7 +79,7 @@ async def load(request: Request, assistant: AssistantDep, user: UserDep) -> Resp
     """Load what is new or changed, from all configured sources."""
     await run_in_threadpool(assistant.administration, user)
     for source in assistant.settings.ingest.pipelines:
-        _loading(request).ask_for(source)
+        _loading(request).ask_for(source, user)
     return RedirectResponse("/admin/documents", 303)
 
 
@@ -174,7 +174,7 @@ async def _upload(request: Request, assistant: Assistant, user: Principal) -> Up
                 upload.refused.append((_short(file.name), error))
     if upload.stored:
         log.info("documents uploaded", user=user.name, source=upload.source, paths=upload.stored)
-        _loading(request).ask_for(upload.source)
+        _loading(request).ask_for(upload.source, user)
     return upload
 
 

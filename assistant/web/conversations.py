@@ -108,7 +108,7 @@ def export_conversation(
     format: Annotated[Literal["md", "json", "docx"], Query()] = "md",
 ) -> Response:
     """A file with questions, answers and sources, as far as you may read them today."""
-    opened = assistant.conversations.open(user, conversation)
+    opened = assistant.conversations.export(user, conversation, format)
     language = reader_language(request)
     name = quote(export.file_name(opened, language, format))
     headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}", **_PRIVATE}

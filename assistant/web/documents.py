@@ -48,7 +48,7 @@ async def show(
 
     `page` is another page of a PDF; `view=text` shows a PDF as text.
     """
-    found, passages = await run_in_threadpool(assistant.document, document, user)
+    found, passages = await run_in_threadpool(assistant.document, document, user, f"page {page}" if page else "text")
     standing = await run_in_threadpool(lambda: assistant.retriever.standing(document, user))
     language = reader_language(request)
     cited = Cited(found, passages, standing, chunk, language)
@@ -70,7 +70,7 @@ async def page_picture(
     request: Request, document: str, number: int, assistant: AssistantDep, user: UserDep
 ) -> Response:
     """A page of a PDF as a WebP picture, as long as the file is the version that was loaded."""
-    found, _ = await run_in_threadpool(assistant.document, document, user)
+    found, _ = await run_in_threadpool(assistant.document, document, user, f"page {number}")
     if Path(found.row.path).suffix.lower() not in _INLINE:
         raise NotFound("the document has no pages")
     _check_is_there(found)
@@ -82,7 +82,7 @@ async def page_picture(
 @router.get("/documents/{document}/original", summary="The file itself", response_class=Response)
 async def original(document: str, assistant: AssistantDep, user: UserDep) -> Response:
     """The file itself, as long as it is the version that was loaded."""
-    view, _ = await run_in_threadpool(assistant.document, document, user)
+    view, _ = await run_in_threadpool(assistant.document, document, user, "file")
     file = Path(view.row.location)
     _check_is_there(view)
     if not await run_in_threadpool(_is_loaded, file, view):

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 import structlog
 
+from assistant.access.caller import ADDRESS
+from assistant.access.principal import Principal
 from assistant.assistant import Assistant
 from assistant.errors import AssistantError
 from assistant.ingest.progress import IngestProgress
@@ -42,21 +44,21 @@ class Loading:
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
         self._lock = threading.Lock()
-        self._asked: list[str] = []
+        self._asked: list[tuple[str, Principal, str]] = []  # with the address
         self._outcomes: dict[str, Outcome] = {}
         self.running: Running | None = None
 
-    def ask_for(self, source: str) -> None:
+    def ask_for(self, source: str, who: Principal) -> None:
         """Run the source's pipeline now, or after what runs; a run under way may have looked at the folder already."""
         with self._lock:
-            if source not in self._asked:
-                self._asked.append(source)
+            if all(source != asked for asked, _, _ in self._asked):
+                self._asked.append((source, who, ADDRESS.get()))
             if self.running is None:
                 self._start()
 
     def waiting(self) -> list[str]:
         with self._lock:
-            return list(self._asked)
+            return [source for source, _, _ in self._asked]
 
     def outcomes(self) -> dict[str, Outcome]:
         with self._lock:
@@ -64,11 +66,13 @@ class Loading:
 
     def _start(self) -> None:
         """With the lock held."""
-        source = self._asked.pop(0)
+        source, who, address = self._asked.pop(0)
         self.running = Running(source)
-        in_background(lambda: self._run(source), lambda done: self._ended(source, done))
+        in_background(lambda: self._run(source, who, address), lambda done: self._ended(source, done))
 
-    def _run(self, source: str) -> None:
+    def _run(self, source: str, who: Principal, address: str) -> None:
+        ADDRESS.set(address)  # this thread knows nothing of the request
+
         def waits() -> None:
             self.running = Running(source, waits=True)
 
@@ -76,7 +80,7 @@ class Loading:
             self.running = Running(source, progress=now)
 
         try:
-            report = self._assistant.ingest(source, progress=progress, waiting=waits)
+            report = self._assistant.ingest(source, who=who, progress=progress, waiting=waits)
             self._note(source, Outcome(_now(), report=report))
         except AssistantError as error:
             log.error("documents were not loaded", source=source, reason=str(error))

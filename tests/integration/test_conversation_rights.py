@@ -32,6 +32,7 @@ from assistant.records.texts import folded
 from tests.integration import company
 from tests.integration.talking import PRICES, only, quick_site, talk
 from tests.integration.web_site import Web, problem
+from tests.unit.talks import unnoted
 
 pytestmark = pytest.mark.server
 RU = WITHHELD["ru"]
@@ -79,14 +80,14 @@ RECORDS: dict[str, Callable[[Conversations, Feedback, str, Theirs], object]] = {
     "get": lambda talks, _, who, it: talks.get(who, it.conversation),
     "open": lambda talks, _, who, it: talks.open(who, it.conversation),
     "rename": lambda talks, _, who, it: talks.rename(who, it.conversation, "x"),
-    "delete": lambda talks, _, who, it: talks.delete(who, it.conversation),
-    "restore": lambda talks, _, who, it: talks.restore(who, it.conversation),
+    "delete": lambda talks, _, who, it: talks.delete(who, it.conversation, unnoted),
+    "restore": lambda talks, _, who, it: talks.restore(who, it.conversation, unnoted),
     "message": lambda talks, _, who, it: talks.message(who, it.message),
     "begin": lambda talks, _, who, it: talks.begin(who, it.conversation, "?", language="ru", departments=[]),
     "discard": lambda talks, _, who, it: talks.discard(who, it.message, with_conversation=True),
-    "give": lambda _, feedback, who, it: feedback.give(who, it.message, -1),
+    "give": lambda _, feedback, who, it: feedback.give(who, it.message, -1, unnoted),
     "rating": lambda _, feedback, who, it: feedback.get(who, it.message),
-    "take back": lambda _, feedback, who, it: feedback.remove(who, it.message),
+    "take back": lambda _, feedback, who, it: feedback.remove(who, it.message, unnoted),
 }
 SERVICE: dict[str, Callable[[Assistant, Principal, Theirs], object]] = {
     "open": lambda a, who, it: a.conversations.open(who, it.conversation),

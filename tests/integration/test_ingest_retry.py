@@ -139,7 +139,7 @@ def test_what_failed_is_read_once_more_when_an_administrator_asks(
 
     def asks(*departments: str) -> None:
         admin = Principal("1", "admin", frozenset({"admin"}), frozenset(departments))
-        Administration(admin, assistant.policy, assistant.catalog, [str(pipeline.file)]).retry()
+        Administration(admin, assistant.policy, assistant.catalog, [str(pipeline.file)], assistant.audit).retry()
 
     asks("finance")  # may not know of it
     assert [failure.path for failure in planned(assistant, pipeline).failed] == ["hr/a.md"]

@@ -14,6 +14,7 @@ from assistant.access.principal import AccessClass, Principal
 from assistant.contracts import open_conversation_json
 from assistant.conversations.service import ConversationService
 from assistant.index.catalog import INDEXED, Catalog
+from assistant.records.audit import Audit
 from assistant.records.conversations import FINISHED, Conversations
 from assistant.records.database import Database
 from assistant.records.feedback import Feedback
@@ -37,7 +38,12 @@ def main(messages: int, others: int) -> None:
         catalog, talks = Catalog(database), Conversations(database)
         _load(catalog, messages * SOURCES)
         service = ConversationService(
-            talks, Feedback(database), settings=State(), policy=Policy(frozenset()), catalog=lambda: catalog
+            talks,
+            Feedback(database),
+            settings=State(),
+            policy=Policy(frozenset()),
+            catalog=lambda: catalog,
+            audit=Audit(database, Path(folder) / "audit"),
         )
         for number in range(others):
             _fill(talks, talks.create(ANNA, f"Прежний разговор {number}").id, 5)

@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from assistant.access.rights import Rights
 from assistant.records.account_tables import UserRow
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.tokens import Tokens
 from tests.servers.assistant_process import AssistantProcess
@@ -230,7 +230,7 @@ def _keys(storage: Path, people: int) -> list[str]:
             row = UserRow(id=secrets.token_hex(10), name=name, password_hash="-", created_at=datetime.now(UTC))
             row.roles, row.departments, row.level = ["user"], ["*"], 9
             session.add(row)
-    tokens = Tokens(database, Rights())
+    tokens = Tokens(database, Audit(database, storage / "audit"))
     keys = [tokens.create(name, "load", days=1)[1] for name in names]
     database.close()
     return keys

@@ -16,6 +16,7 @@ from assistant.accounts.service import AccountService
 from assistant.errors import SignInUnavailable
 from assistant.parts.sign_in import Identity, PasswordSignIn
 from assistant.records.account_tables import SessionRow, UserRow
+from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
 from assistant.records.sessions import Sessions
@@ -32,13 +33,18 @@ def prepared(file: Path, *names: str) -> Path:
     """A database with these accounts; their hashes are cheap ones, which keeps the tests quick."""
     database = Database(f"sqlite:///{file}")
     database.migrate(file.with_name("lock"))
-    users = Users(database)
+    users = Users(database, audit_of(database))
     for name in names:
         users.add(name, PASSWORD, roles=["engineer"], departments=["hr", "sales", "hr"], level=2)
     with database.transaction() as session:
         session.execute(update(UserRow).values(password_hash=CHEAP.hash(PASSWORD)))
     database.close()
     return file
+
+
+def audit_of(database: Database) -> Audit:
+    """Its files lie beside the database's."""
+    return Audit(database, Path(database.url.removeprefix("sqlite:///")).with_suffix(".audit"))
 
 
 def service(
@@ -48,11 +54,13 @@ def service(
     rights: Rights = RIGHTS,
     session_hours: dict[str, float] | None = None,
 ) -> AccountService:
+    audit = audit_of(database)
     return AccountService(
-        Users(database, rights),
+        Users(database, audit, rights),
         Sessions(database, idle_hours=12, max_days=30),
-        Tokens(database),
-        DirectoryAccounts(database),
+        Tokens(database, audit),
+        DirectoryAccounts(database, audit),
+        audit=audit,
         rights=rights,
         ways=ways,
         settings=settings or Auth(),

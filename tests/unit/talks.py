@@ -21,6 +21,10 @@ def add_people(database: Database) -> None:
             session.add(UserRow(id=key, name=name, level=1, **given))
 
 
+def unnoted(_: object, **_more: object) -> None:
+    """In place of a record of the audit."""
+
+
 def emptied(database: Database) -> Database:
     """With those people, and of nobody anything else: accounts take what is theirs with them."""
     with database.transaction() as session:

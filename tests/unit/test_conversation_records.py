@@ -19,7 +19,7 @@ from assistant.records.database import MIGRATIONS, Database
 from assistant.records.feedback import Feedback
 from assistant.records.tables import ConversationRow, FeedbackRow, MessageRow
 from assistant.records.texts import MAX_TITLE, title_of
-from tests.unit.talks import ANNA, BORIS, add_people
+from tests.unit.talks import ANNA, BORIS, add_people, unnoted
 
 
 @pytest.fixture
@@ -148,31 +148,31 @@ def test_the_search_tells_what_was_typed_from_what_was_answered(talks: Conversat
     asked(talks, hidden, "оклады", owner=BORIS)
     assert found(talks, "оклады") == [(title, True), (answer, False), (both, True)]
     assert found(talks, "оклады", BORIS) == [(hidden, True)]
-    talks.delete(ANNA, both)
+    talks.delete(ANNA, both, unnoted)
     assert found(talks, "оклады") == [(title, True), (answer, False)]
 
 
 def test_a_deleted_conversation_is_gone_until_it_is_restored(talks: Conversations, feedback: Feedback) -> None:
     conversation = talks.create(ANNA).id
     message = asked(talks, conversation, "?", "!")
-    feedback.give(ANNA, message, 1)
-    talks.delete(ANNA, conversation)
+    feedback.give(ANNA, message, 1, unnoted)
+    talks.delete(ANNA, conversation, unnoted)
     assert list(talks.list(ANNA)) == []
     for use in (
         lambda: talks.get(ANNA, conversation),
         lambda: talks.open(ANNA, conversation),
         lambda: talks.rename(ANNA, conversation, "x"),
-        lambda: talks.delete(ANNA, conversation),
+        lambda: talks.delete(ANNA, conversation, unnoted),
         lambda: talks.begin(ANNA, conversation, "?", language="en", departments=[]),
         lambda: talks.message(ANNA, message),
-        lambda: feedback.give(ANNA, message, -1),
+        lambda: feedback.give(ANNA, message, -1, unnoted),
         lambda: feedback.get(ANNA, message),
-        lambda: feedback.remove(ANNA, message),
+        lambda: feedback.remove(ANNA, message, unnoted),
     ):
         with pytest.raises(NotFound):
             use()
     assert list(feedback.rated()) == []
-    assert talks.restore(ANNA, conversation).deleted_at is None
+    assert talks.restore(ANNA, conversation, unnoted).deleted_at is None
     assert talks.message(ANNA, message).answer == "!"
     assert feedback.get(ANNA, message).rating == 1
 
@@ -222,9 +222,9 @@ def test_the_purge_takes_the_old_and_the_deleted_of_everybody(
     talks: Conversations, feedback: Feedback, database: Database
 ) -> None:
     old, deleted, lately, kept = (talks.create(owner).id for owner in (ANNA, BORIS, ANNA, BORIS))
-    feedback.give(ANNA, asked(talks, old, "?"), 1)
-    talks.delete(BORIS, deleted)
-    talks.delete(ANNA, lately)
+    feedback.give(ANNA, asked(talks, old, "?"), 1, unnoted)
+    talks.delete(BORIS, deleted, unnoted)
+    talks.delete(ANNA, lately, unnoted)
     now = datetime.now(UTC)
     with database.transaction() as session:
         session.execute(
@@ -236,7 +236,7 @@ def test_the_purge_takes_the_old_and_the_deleted_of_everybody(
     assert talks.purge(unused_since=None, deleted_before=now - timedelta(30)) == 1
     assert talks.purge(unused_since=now - timedelta(365), deleted_before=now - timedelta(30)) == 1
     with pytest.raises(NotFound):
-        talks.restore(BORIS, deleted)
+        talks.restore(BORIS, deleted, unnoted)
     with database.transaction() as session:
         assert set(session.scalars(select(ConversationRow.id))) == {lately, kept}
         assert session.scalars(select(MessageRow)).all() == session.scalars(select(FeedbackRow)).all() == []
@@ -245,7 +245,7 @@ def test_the_purge_takes_the_old_and_the_deleted_of_everybody(
 def test_with_an_account_goes_what_it_asked(talks: Conversations, feedback: Feedback, database: Database) -> None:
     conversation = talks.create(ANNA).id
     message = asked(talks, conversation, "?")
-    feedback.give(ANNA, message, -1)
+    feedback.give(ANNA, message, -1, unnoted)
     with database.transaction() as session:
         session.delete(session.get(UserRow, ANNA))
     assert not talks.end(ANNA, message, FINISHED, {"answer": "too late"})
@@ -256,19 +256,19 @@ def test_with_an_account_goes_what_it_asked(talks: Conversations, feedback: Feed
 def test_feedback_can_be_changed_and_taken_back(talks: Conversations, feedback: Feedback) -> None:
     conversation = talks.create(ANNA).id
     message, other = asked(talks, conversation, "?", "!"), asked(talks, conversation, "??")
-    first = feedback.give(ANNA, message, -1, reason="outdated", comment=" старое \0")
-    changed = feedback.give(ANNA, message, 1)
+    first = feedback.give(ANNA, message, -1, unnoted, reason="outdated", comment=" старое \0")
+    changed = feedback.give(ANNA, message, 1, unnoted)
     assert (first.created_at, first.comment) == (changed.created_at, "старое")
     assert (changed.rating, changed.reason, changed.comment) == (1, "", "")
-    feedback.give(ANNA, other, -1)
+    feedback.give(ANNA, other, -1, unnoted)
     assert set(feedback.of_conversation(ANNA, conversation)) == {message, other}
     assert [(one.message.id, one.user) for one in feedback.rated(rating=-1)] == [(other, "anna")]
     assert [one.feedback.rating for one in feedback.rated(message=message)] == [1]
-    feedback.remove(ANNA, message)
+    feedback.remove(ANNA, message, unnoted)
     with pytest.raises(NotFound):
         feedback.get(ANNA, message)
     with pytest.raises(NotFound):
-        feedback.remove(ANNA, message)
+        feedback.remove(ANNA, message, unnoted)
 
 
 def test_two_clicks_on_a_thumb_are_one_rating(talks: Conversations, feedback: Feedback) -> None:
@@ -279,7 +279,7 @@ def test_two_clicks_on_a_thumb_are_one_rating(talks: Conversations, feedback: Fe
         def click(message: str = message, start: threading.Barrier = start) -> None:
             start.wait()
             try:
-                feedback.give(ANNA, message, 1)
+                feedback.give(ANNA, message, 1, unnoted)
             except Exception as error:  # noqa: BLE001 - told by the test
                 errors.append(error)
 
@@ -299,7 +299,7 @@ def test_feedback_that_can_not_be_taken(
 ) -> None:
     message = asked(talks, talks.create(ANNA).id, "?")
     with pytest.raises(InvalidRequest):
-        feedback.give(ANNA, message, rating, reason=reason, comment=comment)
+        feedback.give(ANNA, message, rating, unnoted, reason=reason, comment=comment)
     assert list(feedback.rated()) == []
 
 

@@ -19,7 +19,7 @@ from assistant.records.database import Database
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.settings_security import Auth, LocalAccounts
-from tests.unit.accounts import PASSWORD, Directory, checked_ago, count_sessions, prepared, rows, service
+from tests.unit.accounts import PASSWORD, Directory, audit_of, checked_ago, count_sessions, prepared, rows, service
 
 DUE, LATE = timedelta(minutes=16), timedelta(minutes=61)
 
@@ -63,7 +63,7 @@ def test_an_entry_makes_an_account_with_what_the_directory_says(accounts: Accoun
 
 def test_the_next_entry_brings_it_up_to_date(accounts: AccountService, database: Database, corp: Directory) -> None:
     first = accounts.of_session(accounts.sign_in("petrov", PASSWORD))
-    Users(database).grant("petrov", roles=["admin"], departments=["hr"], level=3)
+    Users(database, audit_of(database)).grant("petrov", roles=["admin"], departments=["hr"], level=3)
     corp.people.clear()
     corp.person("petrov-sidorov", "id-7", groups=("all",), display="Пётр Сидоров")
     again = accounts.of_session(accounts.sign_in("petrov-sidorov", PASSWORD))
@@ -86,7 +86,7 @@ def test_nobody_gets_the_account_of_another_by_its_name(accounts: AccountService
     assert found["ivanova"].source == "local"
     accounts.enter(identity("ivanova", "b"))
     assert {name: row.id for name, row in rows(database).items()} == {name: row.id for name, row in found.items()}
-    Users(database).remove("ivanova")
+    Users(database, audit_of(database)).remove("ivanova")
     accounts.enter(identity("ivanova", "b"))
     assert rows(database)["ivanova@sso-2"].id == found["ivanova@sso-2"].id, "an account keeps the name that it has"
 
@@ -133,12 +133,12 @@ def test_two_first_entries_at_once_make_one_account(database: Database) -> None:
 
 def test_an_account_that_is_off_here_stays_out(accounts: AccountService, database: Database) -> None:
     session_id = accounts.sign_in("petrov", PASSWORD)
-    Users(database).disable("petrov")
+    Users(database, audit_of(database)).disable("petrov")
     assert accounts.of_session(session_id) is None
     with pytest.raises(AccessDenied, match="switched off"):
         accounts.sign_in("petrov", PASSWORD)
-    Users(database).enable("petrov")
-    Users(database).expire("petrov", datetime.now(UTC))
+    Users(database, audit_of(database)).enable("petrov")
+    Users(database, audit_of(database)).expire("petrov", datetime.now(UTC))
     with pytest.raises(AccessDenied, match="switched off"):
         accounts.sign_in("petrov", PASSWORD)
     assert count_sessions(database) == 0
@@ -227,7 +227,7 @@ def test_who_left_loses_all_sessions_and_tokens_until_he_is_back(
     accounts: AccountService, database: Database, corp: Directory
 ) -> None:
     sessions = [accounts.sign_in("petrov", PASSWORD) for _ in range(2)]
-    _, secret = Tokens(database).create("petrov", "ci", days=30)
+    _, secret = Tokens(database, audit_of(database)).create("petrov", "ci", days=30)
     who = accounts.of_session(sessions[0])
     assert who is not None
     corp.people.clear()
@@ -236,7 +236,7 @@ def test_who_left_loses_all_sessions_and_tokens_until_he_is_back(
     assert count_sessions(database) == 0
     assert accounts.of_token(secret) is None
     with pytest.raises(AccessDenied, match="sign in first"):
-        Users(database).of_id(who.id)
+        Users(database, audit_of(database)).of_id(who.id)
     assert corp.asked.count("look up id-7") == 1
     corp.person("petrov", "id-7")
     assert accounts.of_token(secret) is None
@@ -250,7 +250,7 @@ def test_a_program_alone_makes_the_directory_be_asked(
     accounts: AccountService, database: Database, corp: Directory
 ) -> None:
     accounts.sign_in("petrov", PASSWORD)
-    _, secret = Tokens(database).create("petrov", "ci", days=30)
+    _, secret = Tokens(database, audit_of(database)).create("petrov", "ci", days=30)
     corp.people.clear()
     checked_ago(database, DUE)
     assert accounts.of_token(secret) is None
@@ -294,7 +294,7 @@ def test_many_requests_at_once_make_one_look_up(
 
 def test_a_way_that_the_settings_have_no_more_opens_nothing(accounts: AccountService, database: Database) -> None:
     session_id = accounts.sign_in("petrov", PASSWORD)
-    _, secret = Tokens(database).create("petrov", "ci", days=30)
+    _, secret = Tokens(database, audit_of(database)).create("petrov", "ci", days=30)
     without = service(database)
     assert without.of_session(session_id) is None
     assert without.of_token(secret) is None
@@ -303,7 +303,7 @@ def test_a_way_that_the_settings_have_no_more_opens_nothing(accounts: AccountSer
 def test_a_session_of_a_single_sign_on_ends_by_its_age(database: Database) -> None:
     accounts = service(database, session_hours={"sso": 8})
     session_id = accounts.enter(identity("anna", "1"), sid="s", id_token="t")
-    _, secret = Tokens(database).create("anna", "ci", days=300)
+    _, secret = Tokens(database, audit_of(database)).create("anna", "ci", days=300)
     with database.transaction() as session:
         row = session.query(SessionRow).one()
         assert (row.sid, row.id_token) == ("s", "t")

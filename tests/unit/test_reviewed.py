@@ -10,7 +10,7 @@ from assistant.errors import NotFound
 from assistant.records.conversations import FAILED, Conversations
 from assistant.records.database import Database
 from assistant.records.reviewed import Reviewed
-from tests.unit.talks import ANNA, BORIS
+from tests.unit.talks import ANNA, BORIS, unnoted
 from tests.unit.test_statistics import add, database  # noqa: F401 - the fixture
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_what_was_deleted_or_is_well_is_not_shown(database: Database) -> None:  
     assert feedback is not None
     assert reviewed.find(message.id)[0].id == message.id
     assert [row.id for row in reviewed.conversations({message.conversation_id})] == [message.id]
-    Conversations(database).delete(ANNA, message.conversation_id)
+    Conversations(database).delete(ANNA, message.conversation_id, unnoted)
     assert reviewed.disliked(limit=9) == ([], 0)
     assert reviewed.unanswered(since=LONG_AGO, limit=9) == ([], 0)
     for gone in (message.id, "none", ""):

@@ -16,7 +16,7 @@ from assistant.records.database import Database
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.settings_security import Auth, LocalAccounts
-from tests.unit.accounts import PASSWORD, count_sessions, prepared, rows, service
+from tests.unit.accounts import PASSWORD, audit_of, count_sessions, prepared, rows, service
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def database(file: Path) -> Database:
 
 @pytest.fixture
 def users(database: Database) -> Users:
-    return Users(database)
+    return Users(database, audit_of(database))
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_removal_ends_sessions_and_a_new_account_of_the_name_has_none(accounts: 
 def test_an_account_that_is_off_has_neither_sessions_nor_tokens_and_opens_none(
     accounts: AccountService, users: Users, database: Database
 ) -> None:
-    _, secret = Tokens(database).create("Иванова", "ci", days=1)
+    _, secret = Tokens(database, audit_of(database)).create("Иванова", "ci", days=1)
     session_id = accounts.sign_in("Иванова", PASSWORD)
     assert accounts.of_token(secret) is not None
     users.expire("Иванова", datetime.now(UTC))

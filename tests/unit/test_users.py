@@ -15,7 +15,7 @@ from assistant.records.account_tables import UserRow
 from assistant.records.database import Database
 from assistant.records.passwords import generate_password
 from assistant.records.users import ROLES, Users, is_on
-from tests.unit.accounts import PASSWORD, RIGHTS, prepared
+from tests.unit.accounts import PASSWORD, RIGHTS, audit_of, prepared
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def database(file: Path) -> Database:
 
 @pytest.fixture
 def users(database: Database) -> Users:
-    return Users(database)
+    return Users(database, audit_of(database))
 
 
 def is_right(users: Users, name: str, password: str) -> bool:
@@ -77,7 +77,7 @@ def test_a_password_that_the_person_must_change(users: Users) -> None:
 
 
 def test_the_length_that_the_settings_want(database: Database) -> None:
-    users = Users(database, min_password_chars=16)
+    users = Users(database, audit_of(database), min_password_chars=16)
     with pytest.raises(ConfigError, match="at least 16 characters"):
         users.set_password("Иванова", "fifteen-letters")
     with pytest.raises(ConfigError, match="at least 16 characters"):
@@ -120,7 +120,7 @@ def test_rights_are_given_and_taken(users: Users) -> None:
 
 
 def test_local_accounts_are_put_into_groups(database: Database) -> None:
-    users = Users(database, RIGHTS)
+    users = Users(database, audit_of(database), RIGHTS)
     given = users.grant("Иванова", roles=[], departments=[], level=None, groups=["Бухгалтерия"])
     assert (given.grants, given.departments) == ({AccessClass("finance", 2)}, {"hr", "sales"})
     assert given.all_departments == {"hr", "sales", "finance"}
