@@ -6,6 +6,7 @@ from assistant.access.access_file import FileRights
 from assistant.access.counts import Counts
 from assistant.access.limits import AskLimits
 from assistant.access.rights import Rights
+from assistant.accounts.look_up import LookUp
 from assistant.accounts.service import AccountService
 from assistant.accounts.single_sign_on import SingleSignOnService
 from assistant.errors import ConfigError
@@ -88,3 +89,8 @@ def _providers(settings: Settings) -> list[SingleSignOn]:
 
 def _sessions(settings: Settings, database: Database) -> Sessions:
     return Sessions(database, idle_hours=settings.sessions.idle_hours, max_days=settings.sessions.max_days)
+
+
+def open_look_up(settings: Settings) -> LookUp:
+    """The directories and what groups give: without the database, for a quick command line."""
+    return LookUp(make_ways(settings), make_rights(settings))

@@ -25,6 +25,10 @@ class Directories:
     def __contains__(self, source: str) -> bool:
         return source in self._ways
 
+    @property
+    def ways(self) -> tuple[PasswordSignIn, ...]:
+        return tuple(self._ways.values())
+
     def states(self) -> dict[str, datetime | None]:
         """All by name, with the moment since which it does not answer."""
         silent = dict(self._silent)

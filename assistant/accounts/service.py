@@ -75,6 +75,11 @@ class AccountService:
         """Those that are asked about people, each with the moment since which it does not answer."""
         return self._directories.states()
 
+    @property
+    def ways(self) -> tuple[PasswordSignIn, ...]:
+        """Likewise themselves, for who looks how they do."""
+        return self._directories.ways
+
     # --- coming in
 
     def sign_in(self, name: str, password: str, *, address: str = "", browser: str = "") -> str:

@@ -49,7 +49,7 @@ def health(context: typer.Context, as_json: Json = False) -> None:
     from assistant.operations.health import examine
 
     with of(context).assistant() as assistant:
-        found = asyncio.run(examine(assistant))
+        found = asyncio.run(examine(assistant, ask_directories=True))
     if as_json:
         print_json(found.as_json())
     else:

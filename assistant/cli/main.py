@@ -16,6 +16,7 @@ from assistant.cli import (
     documents,
     evaluation,
     feedback,
+    look_up,
     mcp,
     models,
     reindex,
@@ -46,6 +47,7 @@ doctor.register(app)
 models.register(app)
 reindex.register(app)
 users.register(app)
+look_up.register(app)
 conversations.register(app)
 feedback.register(app)
 tokens.register(app)

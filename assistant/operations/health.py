@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -57,8 +58,12 @@ class Health:
         return {"status": self.status, "version": __version__, "checks": checks}
 
 
-async def examine(assistant: Assistant) -> Health:
-    """Ask every part, side by side, each with a time limit."""
+async def examine(assistant: Assistant, *, ask_directories: bool = False) -> Health:
+    """Ask every part, side by side, each with a time limit.
+
+    Directories say how the last sign-ins went; asked anew they are for `assistant doctor` alone, since a stranger may
+    look at the health as often as he likes.
+    """
     await asyncio.to_thread(_import_llama_index)
     local = (
         ("storage", _storage),
@@ -73,6 +78,9 @@ async def examine(assistant: Assistant) -> Health:
         ("access_verified", _access_verified),
     )
     checks = [_timed(name, _apart(assistant, name, check)) for name, check in local]
+    for number, way in enumerate(assistant.accounts.ways):
+        check = partial(_directory, number=number, ask=ask_directories)
+        checks.append(_timed(f"directory {way.name}", _apart(assistant, f"directory {way.name}", check)))
     checks += [_timed(name, _llm(assistant, number)) for number, name in enumerate(_llm_names(assistant))]
     return Health(tuple(await asyncio.gather(*checks)))
 
@@ -97,7 +105,7 @@ async def _apart(assistant: Assistant, name: str, check: Callable[[Assistant], P
 
 async def _timed(name: str, check: Awaitable[PartHealth]) -> PartHealth:
     start = perf_counter()
-    limit = _LOADING_SECONDS if name in ("embedding", "reranker") else _SECONDS
+    limit = _LOADING_SECONDS if name in ("embedding", "reranker") or name.startswith("directory ") else _SECONDS
     try:
         async with asyncio.timeout(limit):
             found = await check
@@ -149,6 +157,13 @@ def _limits(assistant: Assistant) -> PartHealth:
     if found.problem:
         return PartHealth("limits", "degraded", f"counted {found.place}: {found.problem}", advice="start Redis again")
     return PartHealth("limits", "ok", f"counted {found.place}")
+
+
+def _directory(assistant: Assistant, *, number: int, ask: bool) -> PartHealth:
+    """Never down: who is signed in stays for a while, and local accounts and documents don't need it."""
+    way = assistant.accounts.ways[number]
+    state = way.examine() if ask else way.state()
+    return PartHealth(f"directory {way.name}", "ok" if state.ok else "degraded", state.detail, "", state.advice)
 
 
 def _chroma(assistant: Assistant) -> PartHealth:

@@ -143,13 +143,16 @@ class Slapd:
     log_file: Path
 
     def settings(self, **changed: Any) -> Ldap:  # noqa: ANN401 - any setting
+        return Ldap.model_validate(self.written(**changed))
+
+    def written(self, **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
         """Search and bind over LDAPS, as an administrator of this company would write it."""
         chosen: dict[str, Any] = {
             "name": "corp",
             "label": "Corp",
             "kind": "openldap",
             "servers": [f"localhost:{self.port if changed.get('tls', 'ldaps') != 'ldaps' else self.tls_port}"],
-            "ca_file": self.authority.file,
+            "ca_file": str(self.authority.file),
             "base_dn": BASE,
             "bind_dn": SERVICE,
             "bind_password": SERVICE_PASSWORD,
@@ -157,7 +160,7 @@ class Slapd:
             "connect_seconds": 2,
             "answer_seconds": 5,
         }
-        return Ldap.model_validate({**chosen, **changed})
+        return {**chosen, **changed}
 
     def change(self, dn: str, **values: str | list[str]) -> None:
         """Set these attributes; an empty list takes one away."""

@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assistant",
         "contracts",
         "wiring",
+        "account_wiring",  # as wiring is: it opens what a command needs
         "operations",
         "evaluation",
         "models",
@@ -88,6 +89,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 VALUES = {
     "assistant.accounts.own",
     "assistant.accounts.service.Visitor",
+    "assistant.accounts.look_up.LookedUp",
     "assistant.access.caller",
     "assistant.access.principal",
     "assistant.ask.events",

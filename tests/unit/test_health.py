@@ -32,7 +32,9 @@ def assistant(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """All parts well, but one may be replaced."""
     for part in PARTS:
         monkeypatch.setattr(health, f"_{part}", lambda _, part=part: PartHealth(part, "ok", "well"))
-    return SimpleNamespace(chain=SimpleNamespace(models=[]), settings=SimpleNamespace(llms=[]))
+    return SimpleNamespace(
+        chain=SimpleNamespace(models=[]), settings=SimpleNamespace(llms=[]), accounts=SimpleNamespace(ways=())
+    )
 
 
 def states(assistant: SimpleNamespace) -> dict[str, tuple[str, str]]:
