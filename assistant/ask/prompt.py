@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from assistant import resources
+from assistant.ask import fence
 from assistant.ask.events import Source, Standing, Turn
+from assistant.ask.fence import fenced, harmless
 from assistant.ask.language import Language
 from assistant.errors import ConfigError, InvalidQuestion
 from assistant.settings import Llm
@@ -30,7 +32,8 @@ _SPEAKERS: dict[Language, tuple[str, str]] = {"ru": ("Вопрос", "Ответ
 _WHOLE_QUESTION_TOKENS = 256  # room for a question that is made whole
 _SHOWN_OF_ANSWER = 400  # characters of an earlier answer: what it is about is said in its beginning
 _SAFETY_TOKENS = 64  # chat template and role markers
-_FAKE_HEAD = re.compile(r"^([^\w\n]*)\[\s*(\d+)\s*\]", re.MULTILINE)
+_RESERVED_TOKENS = _SAFETY_TOKENS + fence.TOKENS
+_FAKE_HEAD = re.compile(r"^([^\w\n]*)[\[［【〔⟦]\s*(\d+)\s*[\]］】〕⟧]", re.MULTILINE)
 _HEAD: dict[Language, dict[str, str]] = {
     "ru": {
         "page": "стр. {}",
@@ -77,7 +80,7 @@ class Prompts:
             language: {name: count_tokens(self._text(name, language)) for name in _VARIABLES} for language in _SPEAKERS
         }
         taken = max(sum(of[name] for name in _ANSWERING) for of in lengths.values())
-        least = taken + _SAFETY_TOKENS + 2 * _SMALLEST_CUT  # a short question and a piece of a passage
+        least = taken + _RESERVED_TOKENS + 2 * _SMALLEST_CUT  # a short question and a piece of a passage
         for model in models:
             if model.context_window - model.max_answer_tokens < least:
                 raise ConfigError(
@@ -92,9 +95,10 @@ class Prompts:
         """The prompt with as many passages as fit, best first. Raises `InvalidQuestion` if not even the question does."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+        question = harmless(question)
         system = self._text("system", language)
         template = self._text("answer", language)
-        free = context_window - answer_tokens - _SAFETY_TOKENS - sum(map(count_tokens, (system, template, question)))
+        free = context_window - answer_tokens - _RESERVED_TOKENS - sum(map(count_tokens, (system, template, question)))
         if free < _SMALLEST_CUT:
             raise InvalidQuestion("the question does not fit into the language model's context: make it shorter")
         blocks, kept = [], []
@@ -105,7 +109,7 @@ class Prompts:
             free -= count_tokens(block) + 1  # the empty line between two passages
             blocks.append(block)
             kept.append(source)
-        text = _filled(template, passages="\n\n".join(blocks), question=question)
+        text = _filled(template, passages=fenced(blocks), question=question)
         messages = [
             ChatMessage(role=MessageRole.SYSTEM, content=system),
             ChatMessage(role=MessageRole.USER, content=text),
@@ -119,8 +123,9 @@ class Prompts:
         """
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+        question = harmless(" ".join(question.split()))
         template = self._text("condense", language)
-        taken = _SAFETY_TOKENS + _WHOLE_QUESTION_TOKENS + count_tokens(template) + count_tokens(question)
+        taken = _RESERVED_TOKENS + _WHOLE_QUESTION_TOKENS + count_tokens(template) + count_tokens(question)
         free = model.context_window - taken
         shown: list[str] = []
         for turn in reversed(history):
@@ -131,14 +136,15 @@ class Prompts:
             shown.insert(0, said)
         if not shown:
             raise InvalidQuestion("the conversation does not fit into the language model's context")
-        text = _filled(template, history="\n".join(shown), question=" ".join(question.split()))
+        text = _filled(template, history=fenced(["\n".join(shown)]), question=question)
         message = ChatMessage(role=MessageRole.USER, content=text)
         return Prompt([message], (), count_tokens(text) + _SAFETY_TOKENS)
 
     def plain(self, question: str, passages: str, language: Language) -> tuple[str, str]:
         """System and user text around passages that somebody else has put together; nothing is fitted."""
         template = self._text("answer", language)
-        return self._text("system", language), _filled(template, passages=passages, question=question)
+        text = _filled(template, passages=fenced([harmless(passages)]), question=harmless(question))
+        return self._text("system", language), text
 
     def _text(self, name: str, language: str) -> str:
         if (name, language) not in self._texts:
@@ -198,18 +204,18 @@ def _block(source: Source, language: Language) -> str:
     where = _HEAD[language][passage.page_kind].format(passage.page) if passage.page else ""
     place = ", ".join(part for part in (passage.section, where) if part)
     told = "; ".join(part for part in (place, *_told(source.standing, _HEAD[language])) if part)
-    head = " ".join(f"{passage.title}{f' ({told})' if told else ''}".split())
-    text = _FAKE_HEAD.sub(r"\1(\2)", "\n".join(passage.text.splitlines()))
+    head = " ".join(harmless(f"{passage.title}{f' ({told})' if told else ''}").split())
+    text = _FAKE_HEAD.sub(r"\1(\2)", harmless(passage.text))
     return f"[{source.n}] {head}\n{text}"
 
 
 def _said(turn: Turn, language: Language) -> str:
     """A question and the beginning of its answer, a line each: no line of an answer looks like a question."""
     asked, answered = _SPEAKERS[language]
-    answer = " ".join(turn.answer.split())
+    answer = " ".join(harmless(turn.answer).split())
     if len(answer) > _SHOWN_OF_ANSWER:
         answer = answer[:_SHOWN_OF_ANSWER] + " …"
-    return f"{asked}: {' '.join((turn.searched or turn.question).split())}\n{answered}: {answer}"
+    return f"{asked}: {' '.join(harmless(turn.searched or turn.question).split())}\n{answered}: {answer}"
 
 
 def _told(standing: Standing, words: Mapping[str, str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""JOURNEY 2, a question out: retrieve → Step → Sources → tokens through citations → Finished. One page: `stream`."""
+"""JOURNEY 2, a question out: retrieve → Step → Sources → cleaned tokens → Finished. One page: `stream`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from time import perf_counter
 from assistant.access.principal import Principal
 from assistant.ask.chain import BrokenOff, Chain, Chosen
 from assistant.ask.citations import CitationFilter
+from assistant.ask.cleaning import AnswerCleaner
 from assistant.ask.events import Event, Finished, Notice, Source, Sources, Span, Step, Token, Turn
 from assistant.ask.extractive import Quote, choose_quotes, is_table
 from assistant.ask.language import Language, language_of
@@ -114,7 +115,7 @@ class AskService:
                     for event in answer.begin(piece, len(retrieved.sources)):
                         yield event
                 elif isinstance(piece, str):
-                    if text := answer.citations.feed(piece):
+                    if text := answer.cleaner.feed(piece):
                         yield answer.say(text)
                 elif isinstance(piece, BrokenOff):
                     answer.citations.finish()  # the beginning of a marker that never came
@@ -123,7 +124,7 @@ class AskService:
                     answer.usage = piece
                     for notice in _cuts(piece, prompt, context):
                         yield answer.note(notice)
-        if held := answer.citations.finish():
+        if held := answer.cleaner.finish():
             yield answer.say(held)
         if answer.uncited:
             yield answer.note(Notice("uncited"))
@@ -144,14 +145,15 @@ class AskService:
         numbers = {quote.source.n for quote in quotes}
         answer.model = EXTRACTIVE
         answer.sources = tuple(source for source in retrieved.sources if source.n in numbers)
-        answer.citations = CitationFilter(numbers)
+        answer.cleaner = AnswerCleaner(CitationFilter(numbers))
         events: list[Event] = [answer.note(Notice("extractive", reason)), Sources(answer.sources)]
         for number, quote in enumerate(quotes):
             before = "" if number == 0 else "\n\n"
             behind = "\n\n" if is_table(quote.text) else " "
             text = f"{before}{unmarked(quote.text)}{behind}[{quote.source.n}]"
-            events.append(answer.say(answer.citations.feed(text)))
-        return events if quotes else [*events, answer.say(NO_ANSWER[answer.language])]
+            events.append(answer.say(answer.cleaner.feed(text)))
+        last = answer.cleaner.finish() if quotes else NO_ANSWER[answer.language]
+        return [*events, answer.say(last)] if last else events
 
     def _choose(self, question: str, sources: Sequence[Source]) -> list[Quote]:
         """In a thread: an index may have to be loaded, and sentences are found by a tokenizer that is no quick one."""
@@ -167,7 +169,7 @@ class _Answer:
         self.timings = timings
         self.model = ""
         self.sources: tuple[Source, ...] = ()
-        self.citations = CitationFilter([])
+        self.cleaner = AnswerCleaner(CitationFilter([]))
         self.usage = Usage()
         self.unsupported: tuple[Span, ...] = ()
         self._notices: list[Notice] = []
@@ -176,13 +178,17 @@ class _Answer:
     def begin(self, chosen: Chosen, found: int) -> list[Event]:
         """A model has said its first word: what it was given is what the answer is made from."""
         self.model, self.sources = chosen.model.name, chosen.prompt.sources
-        self.citations = CitationFilter(source.n for source in self.sources)
+        self.cleaner = AnswerCleaner(CitationFilter(source.n for source in self.sources))
         events: list[Event] = []
         if chosen.failures:
             events.append(self.note(Notice("fallback", "; ".join(chosen.failures))))
         if dropped := found - len(self.sources):
             events.append(self.note(Notice("passages_dropped", str(dropped))))
         return [*events, Sources(self.sources)]
+
+    @property
+    def citations(self) -> CitationFilter:
+        return self.cleaner.citations
 
     def say(self, text: str) -> Token:
         self._text += text

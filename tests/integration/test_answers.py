@@ -108,7 +108,7 @@ async def test_invented_numbers_are_removed(sample: Path, server: ScriptedOllama
     assert [source.n for source in finished.cited] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("window", [700, 1024, 1536, 2048])
+@pytest.mark.parametrize("window", [760, 1024, 1536, 2048])
 async def test_the_prompt_and_the_answer_stay_below_the_context(
     hostile: Path, server: ScriptedOllama, window: int
 ) -> None:

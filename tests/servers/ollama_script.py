@@ -186,7 +186,7 @@ def fit(messages: Sequence[Message], num_ctx: int, overflow: str = "full") -> Pr
 
 _MARK = re.compile(r"^[ \t>*#_-]*\[(\d{1,3})\][ \t]*(.*)$", re.MULTILINE)
 _QUESTION = re.compile(r"^[ \t>*#_]*(?:вопрос|question)[^\n:]{0,40}:[ \t*_]*", re.IGNORECASE | re.MULTILINE)
-_FENCE = re.compile(r"^\s*(?:[-=—*_`~]{3,}.*|</?\w[^>]*>)\s*$", re.MULTILINE)
+_FENCE = re.compile(r"^\s*(?:[-=—*_`~]{3,}.*|</?\w[^>]*>|<<<\d+|\d+>>>)\s*$", re.MULTILINE)
 _SENTENCE = re.compile(r"(.+?(?:[^\W_]{3}|[\d)»\"])[.!?…]+)(?=\s|$)", re.DOTALL)
 _LONGEST_SENTENCE = 300
 
