@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from assistant.auditing import Auditing
     from assistant.conversations.running import Running, RunningAnswer
     from assistant.conversations.service import ConversationService
+    from assistant.explaining.service import Explaining
+    from assistant.explaining.view_as import ViewingAs
     from assistant.index.catalog import Catalog
     from assistant.index.chroma_server import ChromaServer
     from assistant.index.consistency import Consistency
@@ -78,6 +80,8 @@ class Assistant:
     drawing: Drawing
     audit: Audit
     auditing: Auditing
+    explaining: Explaining
+    viewing_as: ViewingAs
     ingest: Ingesting
     reranker: Callable[[], BaseNodePostprocessor | None]
     on_close: Sequence[Callable[[], None]]

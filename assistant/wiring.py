@@ -16,6 +16,8 @@ from assistant.auditing import Auditing
 from assistant.conversations.running import Running
 from assistant.conversations.service import ConversationService
 from assistant.errors import StorageError
+from assistant.explaining.service import Explaining
+from assistant.explaining.view_as import ViewingAs
 from assistant.index.chroma_server import ChromaServer
 from assistant.index.generations import Generations
 from assistant.index_wiring import Once, Shared, embedding_choice, make_index
@@ -102,6 +104,8 @@ def build(
         drawing=drawing,
         audit=audit,
         auditing=Auditing(audit, store_questions=settings.audit.store_questions),
+        explaining=Explaining(settings, users, rights, shared.policy, lambda: serving().catalog),
+        viewing_as=ViewingAs(users, shared.policy, serving, audit, store_questions=settings.audit.store_questions),
         ingest=Ingesting(serving, users, shared.policy, rights, audit),
         reranker=reranker,
         on_close=[drawing.close, serving.close, shared.chroma.close, database.close],

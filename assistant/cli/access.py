@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli import explaining
 from assistant.cli.context import note, of, print_json
 
 access = typer.Typer(help="Who may read what, and the proof of it.", no_args_is_help=True)
@@ -13,6 +14,7 @@ access = typer.Typer(help="Who may read what, and the proof of it.", no_args_is_
 
 def register(app: typer.Typer) -> None:
     app.add_typer(access, name="access")
+    explaining.register(access)
 
 
 @access.command("verify")

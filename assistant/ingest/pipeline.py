@@ -119,6 +119,12 @@ class Pipeline:
         """The class of the first rule that matches, or None: then the document is refused."""
         return next((found for spec, found in self._access if spec.match_file(path)), None)
 
+    def access_line(self, path: str) -> int | None:
+        """The line of that rule in the pipeline's file."""
+        matching = (number for number, (spec, _) in enumerate(self._access) if spec.match_file(path))
+        number = next(matching, None)
+        return None if number is None else self._yaml.line(("access", number))
+
     def rule_metadata(self, path: str) -> dict[str, Value]:
         """What `metadata_rules` say of this path; a key comes from the first rule that gives it."""
         found: dict[str, Value] = {}

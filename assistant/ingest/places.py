@@ -15,7 +15,7 @@ from assistant.errors import DocumentError
 from assistant.ingest import access_rules, metadata
 from assistant.ingest.pipeline import Pipeline
 from assistant.ingest.sources.item import SourceItem, composed, hidden
-from assistant.ingest.sources.sidecars import Sidecars
+from assistant.ingest.sources.sidecars import Sidecars, is_access_file
 
 _LOOKED_AT = 2000  # folders
 Entries = dict[str, os.DirEntry[str]]
@@ -35,12 +35,21 @@ class Place:
         `details` is what was kept of the document when it was read.
         """
         try:
-            known = set(self._beside(path))
-            item = SourceItem(path, self.root / path, 0, 0)
-            item = Sidecars(known, self._read, trusted=self.pipeline.trust_metadata).apply(item)
+            item = self.item(path)
             return None if item.problem else metadata.access_class(self.pipeline, item, details)
         except (OSError, DocumentError):
             return None
+
+    def item(self, path: str) -> SourceItem:
+        """With what access and metadata files say of it, or what is wrong with one. Raises `OSError`."""
+        item = SourceItem(path, self.root / path, 0, 0)
+        return Sidecars(set(self._beside(path)), self._read, trusted=self.pipeline.trust_metadata).apply(item)
+
+    def metadata_files(self, path: str) -> list[str]:
+        """Those that speak of who may read it. Raises `OSError`, `DocumentError`."""
+        files = [name for name in self._beside(path) if not is_access_file(name.rpartition("/")[2])]
+        said = {name: metadata.parse(self._read(name).decode("utf-8-sig", "replace"), name) for name in sorted(files)}
+        return [name for name, values in said.items() if not {*metadata.ACCESS}.isdisjoint(values)]
 
     def folders(self, wanted: Callable[[AccessClass], bool]) -> Iterator[tuple[str, AccessClass]]:
         """Folders that a document of a wanted class could be put into, by path, and that class; "" is the source itself."""

@@ -50,14 +50,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "review": STORE | {"ask", "conversations"},  # of everybody's questions, for engineers and administrators
     "serving": JOURNEYS,
     "ingesting": JOURNEYS | {"serving"},
+    "explaining": JOURNEYS | {"serving"},  # by which rule somebody reads a document, and what he would find
     "auditing": STORE | {"ask"},
-    "assistant": JOURNEYS | {"serving", "ingesting", "auditing", "accounts", "conversations", "review", "__init__"},
+    "assistant": JOURNEYS
+    | {"serving", "ingesting", "auditing", "accounts", "conversations", "review", "explaining", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
     "contracts": {"assistant", "ask", "access", "conversations"},
     "index_wiring": JOURNEYS | {"serving"},
     "account_wiring": BASE | {"access", "accounts", "records", "parts"},
     "wiring": JOURNEYS
-    | {"account_wiring", "assistant", "ingesting", "auditing", "serving", "index_wiring", "conversations", "review"},
+    | {
+        "account_wiring",
+        "assistant",
+        "ingesting",
+        "auditing",
+        "serving",
+        "index_wiring",
+        "conversations",
+        "review",
+        "explaining",
+    },
     "operations": BASE | {"assistant", "index", "__init__"},
     "models": BASE | {"settings_loader", "parts", "ingest"},
     "evaluation": JOURNEYS | {"assistant", "wiring", "settings_loader"},
@@ -96,6 +108,8 @@ VALUES = {
     "assistant.ask.language.language_of",
     "assistant.ask.retrieval.Retrieved",
     "assistant.conversations.views",
+    "assistant.explaining.service.Explanation",
+    "assistant.explaining.view_as.ViewAs",
     "assistant.index.catalog.Passage",
     "assistant.ingest.report",
     "assistant.ingest.watch",
