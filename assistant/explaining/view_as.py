@@ -7,6 +7,7 @@ left out. Else a question with a guessed word in it would tell whether the word 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ class ViewingAs:
         return seen
 
     async def _look(self, index: Index, viewer: Principal, who: Principal, question: str) -> ViewAs:
-        both = await asyncio.to_thread(shared, self._policy, viewer, who, index.catalog)
+        both = await asyncio.to_thread(shared, self._policy, viewer, who, index.catalog.classes())
         found = await index.retriever.retrieve(question, both)
         own = await index.retriever.retrieve(question, viewer)
         withheld = {
@@ -95,9 +96,8 @@ class ViewingAs:
         return sum(row.class_id in beyond for row in catalog.documents() if row.chunks)
 
 
-def shared(policy: Policy, one: Principal, other: Principal, catalog: Catalog) -> Principal:
+def shared(policy: Policy, one: Principal, other: Principal, classes: Mapping[int, AccessClass]) -> Principal:
     """Somebody who may read what both may, and has no account."""
-    classes = catalog.classes()
     both = policy.permitted(one, classes) & policy.permitted(other, classes)
     # Whoever reads a level reads those below it. A class of a department "*" would stand for all of them.
     grants = frozenset(classes[number] for number in both if classes[number].department != ALL_DEPARTMENTS)

@@ -79,6 +79,21 @@ _RU: Final = {
     "account.wrong_token": "Токен не создан: дайте ему имя, которого нет у других ваших токенов.",
     "account.wrong_scope": "Токен не создан: отметьте, что он открывает.",
     "account.no_way": "Не настроен ни один способ входа. Обратитесь к администратору.",
+    "view_as.link": "Глазами сотрудника",
+    "view_as.intro": "Что нашёл бы другой человек и что от него скрыто. Здесь видно только то, что можете читать вы сами; "
+    "каждый просмотр записывается в журнал.",
+    "view_as.person": "Учётная запись",
+    "view_as.question": "Вопрос",
+    "view_as.show": "Показать",
+    "view_as.nobody": "Такой учётной записи нет.",
+    "view_as.found": "Находит {name}",
+    "view_as.nothing": "Ничего из того, что можете читать и вы.",
+    "view_as.withheld": "Скрыто от {name}",
+    "view_as.none_withheld": "Ничего из того, что нашли бы вы.",
+    "view_as.needs": "нужен отдел {department}, уровень {level}",
+    "view_as.class": "отдел {department}, уровень {level}",
+    "view_as.hidden": "Есть документы ({n}), которые {name} может читать, а вы нет. Их нет в обоих списках при любом "
+    "вопросе: что из них находится, здесь узнать нельзя.",
 }
 _EN: Final = {
     "sso.button": "Sign in with {label}",
@@ -153,6 +168,21 @@ _EN: Final = {
     "account.wrong_token": "No token was created: give it a name that none of your other tokens has.",
     "account.wrong_scope": "No token was created: tick what it opens.",
     "account.no_way": "No way to sign in is set up. Ask an administrator.",
+    "view_as.link": "View as",
+    "view_as.intro": "What somebody else would find, and what is withheld. Here you see only what you may read yourself; "
+    "each look is written into the audit.",
+    "view_as.person": "Account",
+    "view_as.question": "Question",
+    "view_as.show": "Show",
+    "view_as.nobody": "There is no such account.",
+    "view_as.found": "Found by {name}",
+    "view_as.nothing": "Nothing of what you may read too.",
+    "view_as.withheld": "Withheld from {name}",
+    "view_as.none_withheld": "Nothing of what you would find.",
+    "view_as.needs": "needs department {department}, level {level}",
+    "view_as.class": "department {department}, level {level}",
+    "view_as.hidden": "There are documents ({n}) that {name} may read and you may not. They are in neither list, "
+    "whatever the question: what is found of them can't be learned here.",
 }
 
 

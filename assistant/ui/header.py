@@ -26,6 +26,7 @@ class Link:
 _REVIEWERS = frozenset({"engineer", "admin"})
 LINKS = (
     Link("/admin/documents", lambda language: admin_texts(language)["admin.documents"], frozenset({"admin"})),
+    Link("/admin/view-as", lambda language: account_texts(language)["view_as.link"], frozenset({"admin"})),
     Link("/admin/answers", lambda language: review_texts(language)["review.answers_link"], _REVIEWERS),
     Link("/admin/statistics", lambda language: review_texts(language)["review.statistics"], _REVIEWERS),
 )

@@ -24,6 +24,7 @@ from assistant.web import (
     sign_in,
     single_sign_on,
     survey,
+    view_as,
 )
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
@@ -39,6 +40,7 @@ ROUTED = (
     documents,
     admin,
     review,
+    view_as,
     survey,
     api,
     conversations,
