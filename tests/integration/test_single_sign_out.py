@@ -60,7 +60,7 @@ def say(sign_on: SignOn, token: str) -> httpx.Response:
 
 
 def test_signing_out_here_leads_to_the_provider_and_back(sign_on: SignOn, inside: Visitor) -> None:
-    answer = inside.client.post(f"{sign_on.url}/logout")
+    answer = inside.client.post(f"{sign_on.url}/logout", headers={"origin": sign_on.url})
     assert answer.status_code == 200
     assert not inside.is_in()
     goodbye = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)

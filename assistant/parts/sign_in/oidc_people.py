@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from assistant.errors import SignInRefused
 from assistant.parts.sign_in import Identity
 from assistant.settings_oidc import Oidc
+
+log = structlog.get_logger("assistant.sign_in")
 
 _MOST_GROUPS = 1000
 _LONGEST_GROUP = 300
@@ -50,6 +54,7 @@ def _groups(settings: Oidc, claims: Mapping[str, Any]) -> tuple[str, ...]:
                 "too many groups for a token: let the provider send only the groups of this program, or app roles",
                 "groups",
             )
+        log.info("no groups of a single sign-on", provider=settings.name, claim=path, claims=sorted(claims))
         return ()
     listed = [found] if isinstance(found, str) else found
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
