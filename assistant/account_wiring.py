@@ -6,6 +6,7 @@ from assistant.access.access_file import FileRights
 from assistant.access.counts import Counts
 from assistant.access.limits import AskLimits
 from assistant.access.rights import Rights
+from assistant.access.throttle import Throttle
 from assistant.accounts.look_up import LookUp
 from assistant.accounts.service import AccountService
 from assistant.accounts.single_sign_on import SingleSignOnService
@@ -14,6 +15,7 @@ from assistant.parts.sign_in import LOCAL, SIGN_IN, SINGLE_SIGN_ON, PasswordSign
 from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
+from assistant.records.known_browsers import KnownBrowsers
 from assistant.records.one_time import OneTime
 from assistant.records.sessions import Sessions
 from assistant.records.tokens import Tokens
@@ -37,7 +39,9 @@ def make_limits(settings: Settings, *, limited: bool) -> AskLimits:
     return AskLimits(settings.limits, counts, is_off=not limited)
 
 
-def make_accounts(settings: Settings, database: Database, audit: Audit, users: Users, rights: Rights) -> AccountService:
+def make_accounts(
+    settings: Settings, database: Database, audit: Audit, users: Users, rights: Rights, counts: Counts
+) -> AccountService:
     """The service behind the sign-in page, with the ways in that the settings name."""
     session_hours = {provider.name: provider.session_hours for provider in settings.auth.oidc}
     return AccountService(
@@ -45,7 +49,9 @@ def make_accounts(settings: Settings, database: Database, audit: Audit, users: U
         _sessions(settings, database),
         Tokens(database, audit),
         DirectoryAccounts(database, audit),
+        KnownBrowsers(database),
         audit=audit,
+        throttle=Throttle(settings.limits, counts),
         rights=rights,
         ways=make_ways(settings),
         settings=settings.auth,

@@ -82,8 +82,9 @@ def build(
     drawing = Drawing(settings.ingest)
     rights = make_rights(settings)
     audit = Audit(database, storage / "audit")
+    limits = make_limits(settings, limited=limited)
     users = make_users(settings, database, audit, rights)
-    accounts = make_accounts(settings, database, audit, users, rights)
+    accounts = make_accounts(settings, database, audit, users, rights, limits.counts)
     return Assistant(
         settings=settings,
         users=users,
@@ -92,7 +93,7 @@ def build(
         tokens=Tokens(database, audit),
         rights=rights,
         policy=shared.policy,
-        limits=make_limits(settings, limited=limited),
+        limits=limits,
         serving=serving,
         chroma=shared.chroma,
         chain=shared.chain,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from assistant.access.principal import Principal
 from assistant.access.rights import Rights
+from assistant.access.throttle import Throttle
 from assistant.accounts.directories import Directories
 from assistant.accounts.own import OwnAccount, own_account
 from assistant.accounts.recheck import Recheck
@@ -17,6 +18,7 @@ from assistant.parts.sign_in import LOCAL, Identity, PasswordSignIn
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.audit import Audit
 from assistant.records.directory_accounts import DirectoryAccounts
+from assistant.records.known_browsers import KnownBrowsers
 from assistant.records.sessions import Sessions
 from assistant.records.texts import storable
 from assistant.records.tokens import Tokens
@@ -46,8 +48,10 @@ class AccountService:
         sessions: Sessions,
         tokens: Tokens,
         directory: DirectoryAccounts,
+        known_browsers: KnownBrowsers,
         *,
         audit: Audit,
+        throttle: Throttle,
         rights: Rights,
         ways: Sequence[PasswordSignIn],
         settings: Auth,
@@ -59,6 +63,8 @@ class AccountService:
         self._tokens = tokens
         self._directory = directory
         self._audit = audit
+        self._known_browsers = known_browsers
+        self._throttle = throttle
         self._rights = rights
         self._settings = settings
         self._directories = Directories(ways)
@@ -82,12 +88,26 @@ class AccountService:
 
     # --- coming in
 
-    def sign_in(self, name: str, password: str, *, address: str = "", browser: str = "") -> str:
-        """A new session's id for the cookie. Raises `WrongPassword`, `SignInUnavailable`, `AccessDenied`."""
-        # Throttling belongs here: before anything is asked, by name and address.
+    def sign_in(self, name: str, password: str, *, address: str = "", browser: str = "", known: str = "") -> str:
+        """A new session's id for the cookie; `known` is what `remember_browser` gave this browser, if it did.
+
+        Raises `LimitReached` before the password is looked at, `WrongPassword`, `SignInUnavailable`, `AccessDenied`.
+        """
         name = storable(name).strip()
+        if not self._known_browsers.knows(known, name):
+            known = ""
         with self.noting_failure(name):
-            return self._open(self._vouched_for(name, password), address=address, browser=browser)
+            with self._throttle.trying(name, address, browser=known):
+                row = self._vouched_for(name, password)
+            return self._open(row, address=address, browser=browser)
+
+    def remember_browser(self, name: str, known: str) -> str:
+        """After a sign-in: what the browser shows at the next one, so that strangers' wrong passwords don't make it wait."""
+        return self._known_browsers.remember(known, storable(name).strip())
+
+    def wrong_token(self, address: str) -> None:
+        """A token that opens nothing was shown. Raises `LimitReached` when that is often."""
+        self._throttle.wrong_token(address)
 
     def enter(
         self,
@@ -186,9 +206,9 @@ class AccountService:
         return own_account(row, self._rights, sessions, [self._sessions.is_same(one, session_id) for one in sessions])
 
     def change_password(self, user: str, old: str, new: str, *, address: str = "", browser: str = "") -> str:
-        """Ends all sessions of the account; the id of a new one. Raises `WrongPassword`, `ConfigError`, `AccessDenied`."""
+        """Ends all sessions of the account; the id of a new one. Raises `WrongPassword`, `LimitReached`, `ConfigError`."""
         row = self._row(user)
-        with self.noting_failure(row.name):
+        with self.noting_failure(row.name), self._throttle.trying(row.name, address):
             if row.source != LOCAL or not self._users.check_password(row, old):
                 raise WrongPassword("the present password is wrong")
         if new == old:

@@ -52,6 +52,16 @@ class SessionRow(Base):
     browser: Mapped[str] = mapped_column(String(300), default="", server_default="")
 
 
+class KnownBrowserRow(Base):
+    """A browser that has signed in with a name: strangers' wrong passwords do not make it wait."""
+
+    __tablename__ = "known_browsers"
+
+    browser_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    used_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class OneTimeRow(Base):
     """What may be used once: a sign-in on its way to a provider, the number of a message of its."""
 

@@ -6,11 +6,12 @@ import re
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.access.caller import ADDRESS
-from assistant.errors import AssistantError, NotFound, TooLarge
+from assistant.errors import AssistantError, LimitReached, NotFound, TooLarge
 from assistant.web.address import client_address
 from assistant.web.origin import may_change
 from assistant.web.problems import problem_response, respond, respond_unexpected
@@ -113,10 +114,16 @@ async def _refusal(request: Request) -> Response | None:
     if path == "/" and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
     if bearer_token(request) is not None:
-        return await respond(
-            request, NotSignedIn("this token is unknown, over or revoked: see `assistant tokens list`")
-        )
+        return await respond(request, await _wrong_token(request))
     return await respond(request, NotSignedIn("sign in first: open /login"))
+
+
+async def _wrong_token(request: Request) -> AssistantError:
+    try:
+        await run_in_threadpool(assistant_of(request).accounts.wrong_token, client_address(request))
+    except LimitReached as error:
+        return error
+    return NotSignedIn("this token is unknown, over or revoked: see `assistant tokens list`")
 
 
 def _bounded(receive: Receive, most_kb: int) -> Receive:

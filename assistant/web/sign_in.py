@@ -16,6 +16,7 @@ from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, AssistantError, SignInRefused, SignInUnavailable, WrongPassword
 from assistant.ui.account_texts import account_texts, sign_in_error
 from assistant.ui.texts import reader_language, texts
+from assistant.web.known_browser import known_browser, set_known_browser
 from assistant.web.pages import render
 from assistant.web.problems import retry_after
 from assistant.web.session import (
@@ -54,7 +55,8 @@ async def login(
 ) -> Response:
     began = time.monotonic()
     browser = request.headers.get("user-agent", "")
-    sign_in = partial(assistant.accounts.sign_in, name, password, address=ADDRESS.get(), browser=browser)
+    known = known_browser(request, assistant)
+    sign_in = partial(assistant.accounts.sign_in, name, password, address=ADDRESS.get(), browser=browser, known=known)
     # few at a time: checking a password takes a core for a while, and every request needs one of the threads
     try:
         session_id = await anyio.to_thread.run_sync(sign_in, limiter=request.app.state.password_checks)
@@ -68,6 +70,7 @@ async def login(
         await run_in_threadpool(assistant.accounts.sign_out, before)  # the browser has one session, and its id is new
     response = RedirectResponse("/", 303)
     set_session_cookie(response, assistant, session_id)
+    set_known_browser(response, assistant, await run_in_threadpool(assistant.accounts.remember_browser, name, known))
     return response
 
 

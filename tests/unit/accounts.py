@@ -10,8 +10,10 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
+from assistant.access.counts import Counts
 from assistant.access.principal import AccessClass
 from assistant.access.rights import GroupRights, Rights
+from assistant.access.throttle import Throttle
 from assistant.accounts.service import AccountService
 from assistant.errors import SignInUnavailable
 from assistant.parts.sign_in import Identity, PasswordSignIn
@@ -19,10 +21,11 @@ from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.audit import Audit
 from assistant.records.database import Database
 from assistant.records.directory_accounts import DirectoryAccounts
+from assistant.records.known_browsers import KnownBrowsers
 from assistant.records.sessions import Sessions
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
-from assistant.settings_security import Auth
+from assistant.settings_security import Auth, Limits
 
 PASSWORD = "лесной-еж-42"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -60,7 +63,9 @@ def service(
         Sessions(database, idle_hours=12, max_days=30),
         Tokens(database, audit),
         DirectoryAccounts(database, audit),
+        KnownBrowsers(database),
         audit=audit,
+        throttle=Throttle(Limits(), Counts()),
         rights=rights,
         ways=ways,
         settings=settings or Auth(),

@@ -46,6 +46,14 @@ def upgrade() -> None:
     # Those that are there keep what programs use them for; what administrators do takes a new one, of scope `admin`.
     op.execute("""UPDATE api_tokens SET scopes = '["ask", "conversations", "documents"]'""")
     op.create_table(
+        "known_browsers",
+        sa.Column("browser_hash", sa.String(64), nullable=False),
+        sa.Column("name_hash", sa.String(64), nullable=False),
+        sa.Column("used_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("browser_hash", "name_hash"),
+    )
+    op.create_index("ix_known_browsers_used_at", "known_browsers", ["used_at"])
+    op.create_table(
         "one_time",
         sa.Column("key_hash", sa.String(64), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
@@ -85,6 +93,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_append_only()")
     op.drop_table("one_time")
+    op.drop_table("known_browsers")
     op.drop_column("api_tokens", "scopes")
     for name in ("browser", "address", "id_token", "sid"):
         op.drop_column("sessions", name)
