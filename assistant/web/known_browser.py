@@ -1,4 +1,4 @@
-"""The cookie of a browser that has signed in before: strangers' wrong passwords don't make its person wait. It opens nothing."""
+"""The cookie of a browser that has signed in before: no stranger makes its person wait. It opens nothing."""
 
 from __future__ import annotations
 
