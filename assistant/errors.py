@@ -122,6 +122,7 @@ class LimitReached(AssistantError):
         super().__init__(message)
         self.seconds = seconds  # after which it is worth another try
         self.kind = kind  # of limit: minute, day, address, answers, sign_in, token; each has a sentence on the page
+        self.is_news = True  # or one of many refusals of the same, which are not all written down
 
 
 class SignInUnavailable(AssistantError):

@@ -64,9 +64,12 @@ class Throttle:
         if refusal is None:
             self._counts.hit(own[-1:])
             return
-        log.warning("an attempt to sign in was refused", by=refusal.rule.of[1], seconds=refusal.seconds)
         said = f"too many wrong passwords: try again in {refusal.seconds} s"
-        raise LimitReached(said, refusal.seconds, kind="sign_in")
+        error = LimitReached(said, refusal.seconds, kind="sign_in")
+        error.is_news = self._counts.hit([Rule(1, _MINUTE, ("told", *refusal.rule.of))]) is None
+        if error.is_news:
+            log.warning("attempts to sign in are refused", by=refusal.rule.of[1], seconds=refusal.seconds)
+        raise error
 
     def _own(self, kind: str, account: str, where: str) -> list[Rule]:
         """Growing waits; the last one only says whether there was any attempt of late."""

@@ -125,10 +125,15 @@ class AccountService:
 
     @contextmanager
     def noting_failure(self, name: str, way: str = "") -> Iterator[None]:
-        """People type passwords where names belong: only the name of an account is written down."""
+        """People type passwords where names belong: only the name of an account is written down.
+
+        Of refused attempts one in a minute: who guesses must not fill the audit.
+        """
         try:
             yield
         except (AccessDenied, SignInUnavailable, LimitReached) as error:
+            if isinstance(error, LimitReached) and not error.is_news:
+                raise
             row = self._users.named(name)
             who = principal_of(row, self._rights) if row else None
             self._audit.record("sign_in.failed", who, reason=type(error).__name__, **({"way": way} if way else {}))

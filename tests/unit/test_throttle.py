@@ -120,6 +120,18 @@ def test_a_directory_that_is_away_gives_no_guesses_for_nothing() -> None:
     assert tried(found, "anna", HERE) == "wait"
 
 
+def test_of_many_refusals_one_a_minute_is_news() -> None:
+    """For log and audit: nobody fills them."""
+    found = made()
+    [tried(found, "anna", HERE) for _ in range(3)]
+    news = []
+    for _ in range(5):
+        with pytest.raises(LimitReached) as caught, found.trying("anna", HERE):
+            pass
+        news.append(caught.value.is_news)
+    assert news == [True, False, False, False, False]
+
+
 def test_zero_is_no_limit() -> None:
     found = made(wrong_passwords=0, address_wrong_passwords=0)
     assert [tried(found, "anna", HERE) for _ in range(60)] == ["wrong"] * 60
