@@ -75,15 +75,11 @@ class AccountService:
     @property
     def has_passwords(self) -> bool:
         """Whether any way asks for a name and a password."""
-        return self._settings.local.enabled or bool(self._directories.states())
-
-    def directories(self) -> dict[str, datetime | None]:
-        """Those that are asked about people, each with the moment since which it does not answer."""
-        return self._directories.states()
+        return self._settings.local.enabled or bool(self._directories.ways)
 
     @property
     def ways(self) -> tuple[PasswordSignIn, ...]:
-        """Likewise themselves, for who looks how they do."""
+        """The directories, in the order in which they are asked."""
         return self._directories.ways
 
     # --- coming in
@@ -246,6 +242,6 @@ class AccountService:
         """The provider has ended so many sessions of somebody who came from it."""
         self._audit.record("sign_out", None, way=way, sessions=sessions)
 
-    def purge(self) -> None:
-        """Rows of sessions that are over."""
-        self._sessions.purge()
+    def purge(self) -> int:
+        """Rows of sessions that are over go; how many."""
+        return self._sessions.purge()

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assistant.cli.context import note, of, print_json
 
-users = typer.Typer(help="Local accounts.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from assistant.records.account_tables import UserRow
+
+users = typer.Typer(
+    help="Accounts: local ones, and those of people whom a directory or a single sign-on sent.", no_args_is_help=True
+)
 
 Generate = Annotated[bool, typer.Option("--generate", help="Make a password and print it once.")]
+Departments = Annotated[
+    list[str] | None,
+    typer.Option("--department", help="A department whose documents the person reads; * is all. Repeat."),
+]
+Roles = Annotated[list[str] | None, typer.Option("--role", help="engineer, admin (gives no right to read). Repeat.")]
+
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", help="A group of the access file, as of a directory's person. Repeat.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,64 +36,197 @@ def register(app: typer.Typer) -> None:
 def add_user(
     context: typer.Context,
     name: str,
-    department: Annotated[
-        list[str] | None, typer.Option(help="A department whose documents the person reads; * is all. Repeat.")
-    ] = None,
+    department: Departments = None,
     level: Annotated[int, typer.Option(min=1, help="Up to which level.")] = 1,
-    role: Annotated[list[str] | None, typer.Option(help="engineer, admin (gives no right to read). Repeat.")] = None,
+    role: Roles = None,
+    group: Groups = None,
     generate: Generate = False,
 ) -> None:
-    """Make an account. Example: `assistant users add ivanova --department finance --generate`"""
+    """Make a local account; its person changes the password at the first sign-in.
+
+    Example: `assistant users add ivanova --department finance --generate`
+    """
     from assistant.wiring import open_users
 
     password = _password(generate)
     accounts = open_users(of(context).settings())
-    accounts.add(name, password, roles=role or [], departments=department or [], level=level)
+    roles, departments, groups = role or [], department or [], group or []
+    accounts.add(name, password, roles=roles, departments=departments, groups=groups, level=level, must_change=True)
     print(f"added {name}")
     _show(generate, password)
 
 
 @users.command("passwd")
 def set_password(context: typer.Context, name: str, generate: Generate = False) -> None:
-    """Set a new password and sign the person out everywhere."""
+    """Set a new password and sign the person out everywhere; he changes it at his next sign-in.
+
+    Example: `assistant users passwd ivanova --generate`
+    """
     from assistant.wiring import open_users
 
     accounts = open_users(of(context).settings())
     accounts.find(name)
     password = _password(generate)
-    accounts.set_password(name, password)
+    accounts.set_password(name, password, must_change=True)
     print(f"changed the password of {name}")
     _show(generate, password)
+
+
+@users.command("grant")
+def grant(
+    context: typer.Context,
+    name: str,
+    department: Departments = None,
+    level: Annotated[int | None, typer.Option(min=1, help="From now on up to this level.")] = None,
+    role: Roles = None,
+    group: Groups = None,
+) -> None:
+    """Give an account more, whatever its groups give. Example: `assistant users grant ivanova --department hr --level 2`"""
+    from assistant.wiring import open_users
+
+    roles, departments, groups = role or [], department or [], group or []
+    if not (roles or departments or groups) and level is None:
+        raise typer.BadParameter("say what: --department, --level, --role or --group")
+    accounts = open_users(of(context).settings())
+    accounts.grant(name, roles=roles, departments=departments, groups=groups, level=level)
+    _print_account(context, name)
+
+
+@users.command("revoke")
+def revoke(
+    context: typer.Context, name: str, department: Departments = None, role: Roles = None, group: Groups = None
+) -> None:
+    """Take away what the account itself was given. Example: `assistant users revoke ivanova --department hr`"""
+    from assistant.wiring import open_users
+
+    roles, departments, groups = role or [], department or [], group or []
+    if not (roles or departments or groups):
+        raise typer.BadParameter("say what: --department, --role or --group")
+    open_users(of(context).settings()).revoke(name, roles=roles, departments=departments, groups=groups)
+    _print_account(context, name)
+
+
+@users.command("disable")
+def disable(context: typer.Context, name: str) -> None:
+    """Nobody gets in with the account, and its sessions end; what belongs to it stays. `users enable` takes it back."""
+    from assistant.wiring import open_users
+
+    open_users(of(context).settings()).disable(name)
+    print(f"disabled {name}")
+
+
+@users.command("enable")
+def enable(context: typer.Context, name: str) -> None:
+    """Let the person of a disabled account in again. Example: `assistant users enable ivanova`"""
+    from assistant.wiring import open_users
+
+    open_users(of(context).settings()).enable(name)
+    print(f"enabled {name}")
+
+
+@users.command("expire")
+def expire(
+    context: typer.Context, name: str, date: Annotated[str, typer.Argument(help="The last day, 2026-12-31; or never.")]
+) -> None:
+    """End an account with a day, or take that back. Example: `assistant users expire ivanova 2026-12-31`"""
+    from assistant.wiring import open_users
+
+    open_users(of(context).settings()).expire(name, None if date == "never" else _end_of(date))
+    print(f"{name} does not expire" if date == "never" else f"{name} may sign in until the end of {date}")
+
+
+@users.command("sign-out")
+def sign_out(context: typer.Context, name: str) -> None:
+    """End all sessions of a person; he may sign in again. Example: `assistant users sign-out ivanova`"""
+    from assistant.wiring import open_users
+
+    open_users(of(context).settings()).end_sessions(name)
+    print(f"signed {name} out everywhere")
 
 
 @users.command("list")
 def list_users(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """All accounts with their rights."""
+    """All accounts: where they come from, whether they are on, what they have of their own, their groups, their last use."""
     from assistant.wiring import open_users
 
-    found = open_users(of(context).settings()).list()
+    found = open_users(of(context).settings()).rows()
     if as_json:
-        rows = [
-            {"name": who.name, "roles": sorted(who.roles), "departments": sorted(who.departments), "level": who.level}
-            for who in found
-        ]
-        print_json({"users": rows})
+        print_json({"users": [_as_json(row) for row in found]})
         return
-    for who in found:
-        departments = ", ".join(sorted(who.departments)) or "-"
-        print(f"{who.name}: departments {departments}; level {who.level}; roles {', '.join(sorted(who.roles))}")
+    for row in found:
+        print(_line(row))
     note(f"users: {len(found)}")
 
 
 @users.command("remove")
 def remove_user(context: typer.Context, name: str) -> None:
-    """Delete an account and end its sessions."""
+    """Delete an account with its conversations, sessions and tokens. A directory's person would be let in again:
+    `users disable` keeps him out.
+    """
     from assistant.wiring import open_users
 
     open_users(of(context).settings()).remove(name)
     print(f"removed {name}")
+
+
+def _print_account(context: typer.Context, name: str) -> None:
+    from assistant.wiring import open_users
+
+    print(_line(open_users(of(context).settings()).row(name)))
+
+
+def _line(row: UserRow) -> str:
+    parts = [
+        f"{row.source}, {_state(row)}",
+        f"departments {', '.join(row.departments) or '-'}",
+        f"level {row.level}",
+        f"roles {', '.join(row.roles)}",
+        *([f"groups {', '.join(row.groups)}"] if row.groups else []),
+        f"last use {row.used_at:%Y-%m-%d %H:%M} UTC" if row.used_at else "never used",
+    ]
+    return f"{row.name}: {'; '.join(parts)}"
+
+
+def _as_json(row: UserRow) -> dict[str, Any]:
+    def moment(value: datetime | None) -> str | None:
+        return value.isoformat() if value else None
+
+    return {
+        "name": row.name,
+        "roles": row.roles,
+        "departments": row.departments,
+        "level": row.level,
+        "source": row.source,
+        "state": _state(row),
+        "display_name": row.display_name,
+        "groups": row.groups,
+        "must_change": row.must_change,
+        "expires_at": moment(row.expires_at),
+        "checked_at": moment(row.checked_at),
+        "used_at": moment(row.used_at),
+    }
+
+
+def _state(row: UserRow) -> str:
+    """In one word, the one that keeps the person out first."""
+    if row.disabled_at:
+        return "disabled"
+    if row.expires_at and row.expires_at <= datetime.now(UTC):
+        return "expired"
+    if row.left_at:
+        return "left"
+    return "on"
+
+
+def _end_of(date: str) -> datetime:
+    """The end of that day on this machine's clock."""
+    try:
+        day = datetime.strptime(date, "%Y-%m-%d")  # noqa: DTZ007 - made aware below, by the zone of this machine
+    except ValueError as error:
+        raise typer.BadParameter(f"'{date}' is no date like 2026-12-31, and not `never`") from error
+    return (day + timedelta(days=1)).astimezone()
 
 
 def _password(generate: bool) -> str:

@@ -77,10 +77,11 @@ class Sessions:
         with self._database.transaction() as session:
             session.execute(delete(SessionRow).where(SessionRow.user_id == user))
 
-    def purge(self) -> None:
-        """Rows of sessions that are over."""
+    def purge(self) -> int:
+        """Rows of sessions that are over go; how many."""
         with self._database.transaction() as session:
-            session.execute(delete(SessionRow).where(self._over(datetime.now(UTC))))
+            over = delete(SessionRow).where(self._over(datetime.now(UTC))).returning(SessionRow.id_hash)
+            return len(session.scalars(over).all())
 
     def is_same(self, row: SessionRow, session_id: str) -> bool:
         """Whether the row is of the session with that id."""

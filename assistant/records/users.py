@@ -111,6 +111,10 @@ class Users:
 
         self._change(name, "user.expires", by, change, at=moment.isoformat() if moment else None)
 
+    def end_sessions(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
+        """The person is signed out everywhere. Raises `NotFound`."""
+        self._change(name, "user.signed_out", by, lambda _: None, ends_sessions=True)
+
     def grant(
         self,
         name: str,

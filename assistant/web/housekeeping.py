@@ -1,8 +1,9 @@
-"""What the running server does once a day: conversations past their time go."""
+"""What the running server does once a day: conversations and sessions past their time go."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -33,12 +34,16 @@ class Housekeeping:
 
     def _run(self) -> None:
         while True:
-            try:
-                if gone := self._assistant.conversations.purge():
-                    log.info("conversations were purged", count=gone)
-            except StorageError as error:  # tomorrow is another day
-                log.error("conversations were not purged", reason=str(error))
-            except Exception as error:  # noqa: BLE001 - a bug must not end it until the next start
-                log.error("conversations were not purged", exc_info=error)
+            self._do("conversations", lambda: self._assistant.conversations.purge())
+            self._do("sessions", lambda: self._assistant.accounts.purge())
             if self._stopped.wait(self._every):
                 return
+
+    def _do(self, what: str, purge: Callable[[], int]) -> None:
+        try:
+            if gone := purge():
+                log.info(f"{what} were purged", count=gone)
+        except StorageError as error:  # tomorrow is another day
+            log.error(f"{what} were not purged", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a bug must not end it until the next start
+            log.error(f"{what} were not purged", exc_info=error)

@@ -175,5 +175,5 @@ def _make_first_user(assistant: Assistant, name: str | None, say: Say) -> None:
         say("There are no accounts yet: make one with  assistant users add NAME --department '*' --generate")
         return
     password = generate_password()
-    assistant.users.add(name, password, roles=["admin", "engineer"], departments=["*"], level=9)
-    say(f"\n  Sign in as  {name}\n  Password    {password}   (shown once; change it: assistant users passwd {name})\n")
+    assistant.users.add(name, password, roles=["admin", "engineer"], departments=["*"], level=9, must_change=True)
+    say(f"\n  Sign in as  {name}\n  Password    {password}   (shown once; you choose your own at the first sign-in)\n")

@@ -112,9 +112,9 @@ def test_tokens_are_made_listed_and_revoked(loaded: Commands) -> None:
     assert secret.startswith("lca_"), "alone on stdout, for a script"
     assert "shown this once" in made.stderr
     (token,) = loaded.json("tokens", "list", "robot")["tokens"]
-    assert (token["name"], token["used_at"]) == ("ci", None)
+    assert (token["name"], token["scopes"], token["used_at"]) == ("ci", ["ask"], None)
     listed = loaded.run("tokens", "list", "robot").stdout
-    assert "ci: until" in listed
+    assert "ci (ask): until" in listed
     assert secret not in listed
     assert f"revoked {token['id']}" in loaded.run("tokens", "revoke", "robot", "ci").stdout
     assert loaded.json("tokens", "list", "robot")["tokens"] == []

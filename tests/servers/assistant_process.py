@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+import httpx
+
 READY_SECONDS = 120
 # Tests and load ask and fail more in a minute than people do; those of the limits give their own.
 ANY = {
@@ -58,7 +60,19 @@ class AssistantProcess:
             self.__exit__(None, None, None)
             raise AssertionError("the assistant did not get ready:\n" + "".join(self.output))
         self.ready_seconds = time.monotonic() - start
+        if self.password:
+            self._choose_password()
         return self
+
+    def _choose_password(self) -> None:
+        """As the person does at the first sign-in with the one that was printed."""
+        own = "a password of my own"
+        with httpx.Client(base_url=self.url, headers={"origin": self.url}, trust_env=False, timeout=60) as client:
+            client.post("/login", data={"name": "admin", "password": self.password})
+            changed = client.post("/account/password", data={"old": self.password, "new": own, "again": own})
+            assert changed.headers.get("location") == "/account?said=changed", changed.text
+            client.post("/logout")
+        self.password = own
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -120,6 +120,7 @@ VALUES = {
     "assistant.records.statistics.Figures",
     "assistant.records.tokens.MAX_DAYS",
     "assistant.records.tokens.SCOPES",
+    "assistant.records.account_tables.UserRow",
     "assistant.records.passwords.generate_password",
     "assistant.review.service",
     "assistant.review.statistics",

@@ -14,7 +14,11 @@ class Purged:
     """In place of an assistant: says when it was asked, and fails the first time."""
 
     def __init__(self) -> None:
-        self.conversations = self
+        self.conversations, self.accounts = Part(), Part()
+
+
+class Part:
+    def __init__(self) -> None:
         self.calls = 0
         self.third = threading.Event()
 
@@ -30,8 +34,9 @@ class Purged:
 def test_it_goes_on_after_a_failure_and_ends_with_the_server() -> None:
     purged = Purged()
     with Housekeeping(cast(Assistant, purged), every_seconds=0.01) as keeping:
-        assert purged.third.wait(5)
+        for part in (purged.conversations, purged.accounts):
+            assert part.third.wait(5)
     assert not keeping._thread.is_alive()
-    called = purged.calls
+    called = purged.conversations.calls, purged.accounts.calls
     threading.Event().wait(0.05)
-    assert purged.calls == called
+    assert (purged.conversations.calls, purged.accounts.calls) == called
