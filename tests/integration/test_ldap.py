@@ -8,6 +8,7 @@ import ssl
 import statistics
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from assistant.errors import AccessDenied, SignInUnavailable
 from assistant.parts.sign_in.ldap import Directory
+from assistant.settings_ldap import Ldap
 from tests.conftest import need
 from tests.servers.ldap import (
     ACCOUNTS,
@@ -27,13 +29,13 @@ from tests.servers.ldap import (
     PASSWORD,
     PEOPLE,
     PETROV,
-    SERVICE,
     SERVICE_PASSWORD,
     Authority,
     Slapd,
     installed,
     slapd,
 )
+from tests.servers.ldap_script import IN_CHAIN, Script, scripted
 
 pytestmark = pytest.mark.server
 
@@ -101,12 +103,46 @@ def test_direct_bind_without_service_account(server: Slapd) -> None:
     assert directory.examine().ok
 
 
-def test_the_direct_name_is_checked_against_the_entry_that_is_found(server: Slapd) -> None:
-    """A name by which the server lets somebody in need not be that of the entry that `user_filter` finds."""
-    # The template names the service account whatever is typed; the filter finds Ivanova.
-    settings = server.settings(user_dn=SERVICE + "{name}", user_filter="(uid={name})")
-    directory = Directory(settings.model_copy(update={"user_dn": "assistant"}))
-    assert directory.check("ivanova", SERVICE_PASSWORD) is None
+def test_whoever_is_let_in_directly_must_be_whom_the_filter_finds(server: Slapd) -> None:
+    settings = server.settings(user_dn=f"uid={{name}},{PEOPLE}", user_filter="(&(employeeType=staff)(uid={name}))")
+    assert Directory(settings).check("петров", "пароль-Петрова") is None
+
+
+ANNA = "CN=Anna,OU=Staff,DC=corp,DC=example"
+
+
+def by_mail_name(script: Script) -> Directory:
+    """Direct sign-in as Active Directory has it."""
+    return Directory(
+        Ldap(
+            name="corp",
+            kind="active_directory",
+            servers=[f"127.0.0.1:{script.port}"],
+            tls="none",
+            base_dn="DC=corp,DC=example",
+            user_dn="{name}@corp.example",
+            group_base="OU=Groups,DC=corp,DC=example",
+        )
+    )
+
+
+def test_direct_sign_in_with_a_mail_name() -> None:
+    person = {"objectGUID": bytes(range(16)), "sAMAccountName": b"anna", "displayName": "Анна".encode()}
+    groups = ["CN=Finance,OU=Groups,DC=corp,DC=example"]
+    with scripted(Script({"anna@corp.example": "a-1", ANNA: "a-1"}, ANNA, person, groups)) as script:
+        found = by_mail_name(script).check("anna", "a-1")
+        assert found is not None
+        assert (found.name, found.display_name, found.groups) == ("anna", "Анна", (*groups, "Finance"))
+        assert script.binds == ["anna@corp.example", ANNA]
+        assert any(IN_CHAIN in query for query in script.queries), "groups in groups, at once"
+        assert by_mail_name(script).check("anna", "a-2") is None
+
+
+def test_a_mail_name_that_is_not_the_found_entrys() -> None:
+    """`boris@corp.example` let Boris in with his password, but the filter finds Anna: nobody is let in as her."""
+    with scripted(Script({"boris@corp.example": "b-1", ANNA: "a-1"}, ANNA, {"objectGUID": bytes(16)})) as script:
+        assert by_mail_name(script).check("boris", "b-1") is None
+        assert script.binds == ["boris@corp.example", ANNA]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +305,9 @@ def test_depth_of_groups(server: Slapd, changed: dict[str, str | int], expected:
 def test_too_many_groups_are_said(server: Slapd) -> None:
     with pytest.raises(AccessDenied, match="more than 3 groups of the directory corp"):
         Directory(server.settings(max_groups=3)).check("ivanova", PASSWORD)
+    found = Directory(server.settings()).check("ivanova", PASSWORD)
+    assert found is not None
+    assert Directory(server.settings(max_groups=3)).look_up(found.subject) is None
 
 
 def test_changes_are_seen_by_look_up(server: Slapd) -> None:
@@ -312,6 +351,32 @@ def test_a_filter_that_the_directory_can_not_answer_lets_nobody_in(server: Slapd
     with pytest.raises(AccessDenied, match="does not say whether accounts are switched off"):
         directory.check("ivanova", PASSWORD)
     assert not directory.examine().ok
+
+
+def test_references_to_other_servers_are_not_followed(server: Slapd) -> None:
+    """With them the service account's password would go to whoever the reference names."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.3)
+        target = f"ldap://127.0.0.1:{other.getsockname()[1]}/dc=elsewhere"
+        server.add(f"ou=elsewhere,{BASE}", objectClass=["referral", "extensibleObject"], ou="elsewhere", ref=target)
+        found = Directory(server.settings()).check("ivanova", PASSWORD)
+        assert found is not None
+        with pytest.raises(TimeoutError):
+            other.accept()
+
+
+def test_many_at_once(server: Slapd) -> None:
+    """Nobody becomes somebody else, and a wrong password is wrong also beside right ones."""
+    directory = Directory(server.settings())
+    tries = [
+        ("ivanova", PASSWORD),
+        ("петров", "пароль-Петрова"),
+        ("ivanova", "пароль-Петрова"),
+        ("nobody", PASSWORD),
+    ] * 8
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda one: directory.check(*one), tries))
+    assert [who and who.name for who in found] == ["ivanova", "петров", None, None] * 8
 
 
 # As Active Directory keeps people

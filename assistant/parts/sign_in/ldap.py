@@ -34,7 +34,11 @@ class Directory:
         """None for a wrong name or password, or an account that is off. Raises `SignInUnavailable`, `AccessDenied`."""
         if not may_be_asked(name, password):
             return None
-        return self._servers.run(lambda session: self._check(session, name, password))
+        try:
+            return self._servers.run(lambda session: self._check(session, name, password))
+        except AccessDenied as error:  # the page only says that there is something to ask an administrator about
+            _log.warning("directory %s: %s", self.name, error)
+            raise
 
     def look_up(self, subject: str) -> Identity | None:
         """The person as he is now; None when he is gone or off, or nobody may look him up. Raises `SignInUnavailable`."""
