@@ -36,6 +36,7 @@ class Ldap(Block):
     base_dn: str = Field(min_length=1, description="Below it people are looked for.")
     bind_dn: str = Field(default="", description="The service account that looks for people; empty: anonymously.")
     bind_password: SecretStr | None = Field(default=None, description="Its password.")
+    bind_password_file: Path | None = Field(default=None, description="A file with the password, instead.")
     user_dn: str | None = Field(
         default=None,
         description="Direct sign-in as `uid={name},ou=people,dc=corp` or `{name}@corp.example`.",
@@ -71,8 +72,11 @@ class Ldap(Block):
             host, _ = host_and_port(server, 0)
             if self.tls == "none" and not _is_this_machine(host):
                 raise ValueError(f"tls: `none` would send passwords to {host} for everybody to read: ldaps or starttls")
-        if bool(self.bind_dn) != bool(self.bind_password and self.bind_password.get_secret_value()):
-            raise ValueError("bind_dn and bind_password go together")
+        written = bool(self.bind_password and self.bind_password.get_secret_value())
+        if written and self.bind_password_file:
+            raise ValueError("give bind_password or bind_password_file, not both")
+        if bool(self.bind_dn) != (written or self.bind_password_file is not None):
+            raise ValueError("bind_dn and bind_password (or bind_password_file) go together")
         for key, needed in (("user_dn", "{name}"), ("user_filter", "{name}"), ("group_filter", "{dn}")):
             value = getattr(self, key)
             if value is not None and needed not in value and not (key == "group_filter" and "{name}" in value):

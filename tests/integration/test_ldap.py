@@ -476,6 +476,13 @@ def test_anonymous_search(authority: Authority, tmp_path: Path) -> None:
         assert Directory(settings).check("ivanova", "wrong") is None
 
 
+def test_service_password_from_a_file(server: Slapd, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(SERVICE_PASSWORD + "\n", "utf-8")
+    settings = server.settings(bind_password=None, bind_password_file=file)
+    assert Directory(settings).check("ivanova", PASSWORD) is not None
+
+
 def test_wrong_service_password(server: Slapd) -> None:
     directory = Directory(server.settings(bind_password="old"))
     with pytest.raises(SignInUnavailable, match="can't be asked now"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ def made(**changed: object) -> Ldap:
         ({"bind_password": None}, "go together"),
         ({"bind_password": ""}, "go together"),
         ({"bind_dn": ""}, "go together"),
+        ({"bind_password_file": "/etc/password"}, "not both"),
         ({"user_dn": "uid=x,dc=corp"}, "user_dn: {name} is missing"),
         ({"user_filter": "(uid=x)"}, "user_filter: {name} is missing"),
         ({"group_filter": "(member=x)"}, "group_filter: {dn} is missing"),
@@ -69,6 +71,14 @@ def test_wrong_filter_and_ca_file_name_their_key() -> None:
         Directory(made(disabled_filter="(off=1"))
     with pytest.raises(ConfigError, match="auth.ldap corp: ca_file /nowhere/ca.pem can't be used"):
         Directory(made(ca_file="/nowhere/ca.pem"))
+
+
+def test_a_password_file_must_be_there_and_hold_something(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    for file, words in ((empty, "is empty"), (tmp_path / "none", "can't be read")):
+        with pytest.raises(ConfigError, match=words):
+            Directory(made(bind_password=None, bind_password_file=file))
 
 
 def test_host_and_port() -> None:

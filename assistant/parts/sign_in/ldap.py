@@ -7,6 +7,7 @@ import uuid
 
 from ldap3.core.exceptions import LDAPException
 from ldap3.operation.search import parse_filter
+from pydantic import SecretStr
 
 from assistant.errors import AccessDenied, AssistantError, ConfigError, SignInUnavailable
 from assistant.parts.sign_in import SIGN_IN, Described, Identity, PasswordSignIn, WayState
@@ -26,6 +27,7 @@ class Directory:
         self.name = settings.name
         self.label = settings.label or settings.name
         self._settings = settings
+        self._bind_password = _bind_password(settings)
         self._questions = Questions(settings)
         self._servers = Servers(settings)
         _check_filters(settings)
@@ -121,8 +123,8 @@ class Directory:
 
     def _as_reader(self, session: Session) -> None:
         """As the service account; without one anonymously, or, after a direct sign-in, as the person himself."""
-        if self._settings.bind_dn and self._settings.bind_password:
-            if not session.bind(self._settings.bind_dn, self._settings.bind_password.get_secret_value()):
+        if self._settings.bind_dn:
+            if not session.bind(self._settings.bind_dn, self._bind_password.get_secret_value()):
                 # A fault of the server, so that it rests: wrong passwords in a row would lock the account.
                 raise DirectoryFault("it refuses the service account: bind_dn or bind_password is wrong")
         elif not self._settings.user_dn:
@@ -168,6 +170,18 @@ def _advice(failed: list[str]) -> str:
     if any("bind_dn" in line or "user_filter" in line or "base_dn" in line for line in failed):
         return "set auth.ldap right, then `assistant users look-up NAME`"
     return "start the server or take it out of auth.ldap's servers; the network must let this machine reach it"
+
+
+def _bind_password(settings: Ldap) -> SecretStr:
+    if settings.bind_password_file is None:
+        return settings.bind_password or SecretStr("")
+    try:
+        found = settings.bind_password_file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"auth.ldap {settings.name}: bind_password_file can't be read: {error}") from error
+    if not found:
+        raise ConfigError(f"auth.ldap {settings.name}: bind_password_file {settings.bind_password_file} is empty")
+    return SecretStr(found)
 
 
 def _check_filters(settings: Ldap) -> None:
