@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.access.access_file import FileRights
+from assistant.access.access_file import FileRights, Noted
 from assistant.access.counts import Counts
 from assistant.access.limits import AskLimits
 from assistant.access.rights import Rights
@@ -23,9 +23,9 @@ from assistant.records.users import Users
 from assistant.settings import Settings
 
 
-def make_rights(settings: Settings) -> Rights:
+def make_rights(settings: Settings, noted: Noted | None = None) -> Rights:
     """What groups give, as `access.file` says at every moment. Raises `ConfigError`; without the default file: nothing."""
-    return FileRights(settings.access.file, required="file" in settings.access.model_fields_set)
+    return FileRights(settings.access.file, required="file" in settings.access.model_fields_set, noted=noted)
 
 
 def make_users(settings: Settings, database: Database, audit: Audit, rights: Rights) -> Users:

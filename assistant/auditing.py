@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from assistant.access.principal import Principal
+from assistant import __version__
+from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.ask.events import Event, Finished, Source, Sources, Step, documents_of
 from assistant.errors import AssistantError
 from assistant.records.audit import Audit
+from assistant.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.ask.retrieval import Retrieved
@@ -88,6 +93,20 @@ class Auditing:
             path=row.path,
             part=part,
         )
+
+    def started(self, settings: Settings, what: str) -> None:
+        """With which settings: a fingerprint of all of them, secrets masked, and the ways in. Raises `StorageError`."""
+        auth = settings.auth
+        ways = ["local"] if auth.local.enabled else []
+        ways += [way.name for way in auth.ldap] + [way.name for way in auth.oidc]
+        masked = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+        fingerprint = hashlib.sha256(masked.encode()).hexdigest()
+        details = {"what": what, "version": __version__, "ways": ways, "settings": fingerprint}
+        self._audit.record("config.start", LOCAL_OPERATOR, **details)
+
+    def access_file(self, file: Path, fingerprint: str) -> None:
+        """What groups give is another thing from now on. Raises `StorageError`."""
+        self._audit.record("access.changed", None, file=str(file), sha256=fingerprint)
 
     def _words(self, question: str) -> dict[str, Any]:
         """No hash in their place: a short question is soon guessed from one."""

@@ -80,8 +80,9 @@ def build(
         Generations(database), shared.configured, lambda generation: make_index(shared, serving, generation)
     )
     drawing = Drawing(settings.ingest)
-    rights = make_rights(settings)
     audit = Audit(database, storage / "audit")
+    auditing = Auditing(audit, store_questions=settings.audit.store_questions)
+    rights = make_rights(settings, auditing.access_file)
     limits = make_limits(settings, limited=limited)
     users = make_users(settings, database, audit, rights)
     accounts = make_accounts(settings, database, audit, users, rights, limits.counts)
@@ -104,7 +105,7 @@ def build(
         queue=Queue(at_once=settings.server.concurrent_answers, waiting=settings.server.waiting_answers),
         drawing=drawing,
         audit=audit,
-        auditing=Auditing(audit, store_questions=settings.audit.store_questions),
+        auditing=auditing,
         explaining=Explaining(settings, users, rights, shared.policy, lambda: serving().catalog),
         viewing_as=ViewingAs(users, shared.policy, serving, audit, store_questions=settings.audit.store_questions),
         ingest=Ingesting(serving, users, shared.policy, rights, audit),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,8 @@ from assistant.yaml_lines import YamlFile
 
 LOOK_EVERY = 2.0  # seconds between two looks at the file's time
 _YOUNG = 2.0  # seconds in which a file may be written again without its time changing
+
+Noted = Callable[[Path, str], None]
 
 _log = logging.getLogger(__name__)
 
@@ -109,11 +112,15 @@ def read_access_file(path: Path) -> dict[str, GroupRights]:
 class FileRights(Rights):
     """Rights from the file as it is now; of a change that is wrong nothing holds, and what held before stays."""
 
-    def __init__(self, name: Path, *, required: bool) -> None:
-        """`required`: the company has named this file, so it has to be there. Raises `ConfigError`."""
+    def __init__(self, name: Path, *, required: bool, noted: Noted | None = None) -> None:
+        """`required`: the company has named this file, so it has to be there. Raises `ConfigError`.
+
+        `noted` is called before a change holds, with the file and its SHA-256.
+        """
         self._name = name
         self._problem: str | None = None
         self._looked = time.monotonic()
+        self._noted = noted
         if required:
             resources.require(name, "access.file:")
         path = resources.locate(name)
@@ -146,15 +153,17 @@ class FileRights(Rights):
         stamp = _stamp(path)
         if stamp is not None and stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             found = read_access_file(path)
         except ConfigError as error:
+            self._stamp = stamp
             self._keep(f"{error}; what the file said before still holds")
             return
         if self._problem is not None or found != self._groups:
+            if self._noted:
+                self._noted(path, hashlib.sha256(path.read_bytes()).hexdigest())
             _log.info("%s was read anew: %d groups", path, len(found))
-        self._problem = None
+        self._problem, self._stamp = None, stamp
         self._groups = found
 
     def _keep(self, problem: str) -> None:

@@ -27,5 +27,6 @@ def mcp(
 
     with of(context).assistant(limited=True) as assistant:
         assistant.principal(as_user)
+        assistant.auditing.started(assistant.settings, "mcp")
         server = make_server(assistant, lambda: assistant.principal(as_user))
         asyncio.run(server.run_stdio_async())

@@ -32,6 +32,7 @@ def watch(
     stop = Event()
     with _stopped_by_signals(stop), of(context).assistant() as assistant:
         assistant.serving.check_model()
+        assistant.auditing.started(assistant.settings, "watch")
         wanted = pipelines or assistant.settings.ingest.pipelines
         note(f"watching {', '.join(wanted)}; Ctrl+C ends it")
         keep_in_step(

@@ -41,16 +41,23 @@ def verify(audit: Audit) -> Verified:
     head, sizes = _settled(audit)
     lines = _Lines(sizes)
     problems: list[Problem] = []
-    before = AuditRecord(0, "", "", "", "", "", "{}", "", NO_HASH)
+    before, was_whole = AuditRecord(0, "", "", "", "", "", "{}", "", NO_HASH), True
     count = 0
     for record in audit.records():
-        if record.number > head.number and record.previous == head.hash:
+        if record.number > head.number and audit.head().number >= record.number:
             break  # written since then
         count += 1
         problems += _gap(before, record.number, lines)
-        problems += _chain(before, record)
+        is_whole = _is_whole(record)
+        if not is_whole:
+            place = _place_of(record)
+            what = f"was moved: it was written as record {place}" if place else "was changed: its hash is another"
+            problems.append(_of(record, what))
+        elif was_whole and record.previous != before.hash and record.number == before.number + 1:
+            what = f"does not follow record {before.number}: one of the two was replaced together with its hash"
+            problems.append(_of(record, what))
         problems += lines.compare(record)
-        before = record
+        before, was_whole = record, is_whole
     problems += _gap(before, head.number + 1, lines)
     if before.number == head.number and before.hash != head.hash:
         problems.append(_of(before, "is not the one that the head was of: it was changed with its hash"))
@@ -88,18 +95,11 @@ def _gap(before: AuditRecord, number: int, lines: _Lines) -> Iterator[Problem]:
         yield Problem(missing, what, found.at if found else "", found.kind if found else "")
 
 
-def _chain(before: AuditRecord, record: AuditRecord) -> Iterator[Problem]:
+def _is_whole(record: AuditRecord) -> bool:
     try:
-        is_whole = record.made_hash() == record.hash
-    except ValueError:
-        is_whole = False
-    if not is_whole:
-        place = _place_of(record)
-        yield _of(
-            record, f"was moved: it was written as record {place}" if place else "was changed: its hash is another"
-        )
-    elif record.previous != before.hash and record.number == before.number + 1:
-        yield _of(record, f"does not follow record {before.number}: one of the two was replaced together with its hash")
+        return record.made_hash() == record.hash
+    except ValueError:  # its details are no JSON any more
+        return False
 
 
 def _place_of(record: AuditRecord) -> int | None:

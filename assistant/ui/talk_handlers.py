@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.access.caller import ADDRESS, ADDRESS_IN_SCOPE
 from assistant.access.principal import Principal
 from assistant.assistant import Assistant
 from assistant.conversations.views import ConversationView
@@ -65,7 +66,7 @@ class TalkHandlers:
         message, rating = _text(event, "message"), _number(event, "rating")
         conversations = self._assistant.conversations
         try:
-            user = self._assistant.users.of_id(request.username)
+            user = self._user(request)
             if rating == 0:
                 conversations.take_back(user, message)
             else:
@@ -81,12 +82,18 @@ class TalkHandlers:
             f"{escape(said)}</span>"
         )
 
+    def _user(self, request: gr.Request) -> Principal:
+        """Gradio's queue runs handlers in tasks that know nothing of the request: its address is given on here."""
+        if request.request is not None:
+            ADDRESS.set(request.request.scope[ADDRESS_IN_SCOPE])
+        return self._assistant.users.of_id(request.username)
+
     def _done(self, request: gr.Request, event: gr.EventData, work: Callable[[Principal], object]) -> str:
         """The list as it is after the work."""
         language = reader_language(request)
         search, shown = _text(event, "search")[:200], min(max(_number(event, "shown"), SHOWN), _MOST_SHOWN)
         try:
-            user = self._assistant.users.of_id(request.username)
+            user = self._user(request)
             work(user)
             page = self._assistant.conversations.list(user, search=search, limit=shown)
         except AssistantError as error:

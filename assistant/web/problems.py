@@ -23,7 +23,7 @@ from assistant.errors import (
     StorageError,
 )
 from assistant.ui.account_texts import sign_in_error
-from assistant.ui.texts import error_text, reader_language, texts
+from assistant.ui.texts import error_text, numbered, reader_language, texts
 from assistant.web.pages import render
 from assistant.web.session import NotSignedIn, PasswordMustChange
 
@@ -32,15 +32,21 @@ _INTERNAL = (StorageError, ChromaUnavailable, ModelUnavailable, ConfigError)
 
 
 def problem(error: AssistantError, language: str) -> dict[str, Any]:
-    """The body of a problem document. Reasons with servers and paths go to the log; the caller gets a sentence."""
-    internal = isinstance(error, _INTERNAL)
-    if internal:
-        log.warning("request failed", kind=type(error).__name__, reason=str(error))
+    """The body of a problem document. Reasons with servers and paths go to the log; the caller gets a sentence.
+
+    What can't be written is nothing that the caller could find out about: he gets the number that the log has it under.
+    """
+    detail = str(error)
+    if isinstance(error, _INTERNAL):
+        error_id = secrets.token_hex(4)
+        log.warning("request failed", error_id=error_id, kind=type(error).__name__, reason=detail)
+        detail = error_text(error, language)
+        detail = numbered(detail, error_id, language) if isinstance(error, StorageError) else detail
     return {
         "type": "about:blank",
         "title": type(error).__name__,
         "status": error.http_status,
-        "detail": error_text(error, language) if internal else str(error),
+        "detail": detail,
         "retryable": error.retryable,
     }
 
@@ -89,14 +95,20 @@ async def respond(request: Request, error: Exception) -> Response:
             return RedirectResponse("/login", 303)
         if isinstance(error, PasswordMustChange):
             return RedirectResponse("/account", 303)
-        told = sign_in_error if isinstance(error, SignInUnavailable) else error_text
-        page = _page(request, told(error, _language(request)), error.http_status)
+        page = _page(request, _told(error, _language(request)), error.http_status)
         page.headers.update(retry_after(error))
         return page
     headers = retry_after(error)
     if isinstance(error, NotSignedIn):
         headers = {"WWW-Authenticate": "Bearer"}
     return problem_response(request, problem(error, _language(request)), headers)
+
+
+def _told(error: AssistantError, language: str) -> str:
+    """On a page."""
+    if isinstance(error, StorageError):
+        return str(problem(error, language)["detail"])
+    return sign_in_error(error, language) if isinstance(error, SignInUnavailable) else error_text(error, language)
 
 
 def retry_after(error: AssistantError) -> dict[str, str]:

@@ -45,6 +45,7 @@ def serve(
     _take_signals(_end_start)
     configure_logs(settings, console=True)
     with bind(settings.server) as listening, build(settings) as assistant:
+        assistant.auditing.started(settings, "serve")
         _make_first_user(assistant, first_user, say)
         ready = threading.Event()
         server = uvicorn.Server(_config(settings))

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": JOURNEYS,
     "ingesting": JOURNEYS | {"serving"},
     "explaining": JOURNEYS | {"serving"},  # by which rule somebody reads a document, and what he would find
-    "auditing": STORE | {"ask"},
+    "auditing": STORE | {"ask", "__init__"},
     "assistant": JOURNEYS
     | {"serving", "ingesting", "auditing", "accounts", "conversations", "review", "explaining", "__init__"},
     "compat": BASE | {"settings_loader", "wiring", "assistant", "access", "ask"},
