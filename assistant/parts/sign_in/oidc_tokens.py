@@ -5,6 +5,7 @@ Signatures and keys are joserfc's, which Authlib's own `jose` (deprecated) was m
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
@@ -19,6 +20,7 @@ from assistant.parts.sign_in.oidc_discovery import Discovery, Key
 from assistant.settings_oidc import Oidc
 
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_LONGEST_LOGOUT_SECONDS = 86_400  # the specification recommends two minutes
 
 
 class Tokens:
@@ -57,6 +59,8 @@ class Tokens:
         events = claims.get("events")
         if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT_EVENT), dict):
             raise _refused("it does not say that a session has ended")
+        if claims["exp"] > time.time() + _LONGEST_LOGOUT_SECONDS:
+            raise _refused("it is good for too long: its number would have to be remembered as long")
         if "nonce" in claims:
             raise _refused("it has a nonce, as ID tokens have")
         sid, subject = claims.get("sid"), claims.get("sub")
