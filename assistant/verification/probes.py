@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 METHODS = ("bm25", "vector", "hybrid", "reranked")
-_MANY, _FEW = 24, 2  # canaries in one question: as many as a list shows, and as an answer quotes
+_MANY = 24  # canaries in one question
 _PAGE, _REVIEW_PAGE = 1000, 20
 _REFUSED = {401, 403, 404}
 _COOKIE = "assistant_session"
@@ -87,7 +87,7 @@ class Asker:
             found = await server.call_tool("search", {"query": _question(group), "k": 50})
             self.report.judge("mcp: search", self.kind, group, str(found))
             self._judge_others("mcp: search", group, str(found))
-        for group in self._groups(_FEW):
+        for group in self._groups(1):
             found = await server.call_tool("ask", {"question": _question(group)})
             self.report.judge("mcp: ask", self.kind, group, str(found))
             self._judge_others("mcp: ask", group, str(found))
@@ -100,7 +100,7 @@ class Asker:
             self._judged("POST /api/search", answer, group)
 
     async def _answers(self, client: httpx.AsyncClient) -> None:
-        for group in self._groups(_FEW):
+        for group in self._groups(1):
             answer = await client.post("/api/ask", json={"question": _question(group)})
             self._judged("POST /api/ask", answer, group)
             body = {"model": "assistant-with-sources", "messages": [{"role": "user", "content": _question(group)}]}
@@ -176,10 +176,10 @@ class Asker:
         return self.kind.may_read(canary.access_class, self.report.everyone, self.report.everyone_level)
 
     def _groups(self, size: int) -> Iterator[Sequence[Canary]]:
-        """Those that may be read and the others apart: an answer has room for few, and each must find its place."""
-        for part in (True, False):
+        """So many of those that may be read, as an answer has room for; of the others, which it must not show, many."""
+        for part, at_once in ((True, size), (False, _MANY)):
             wanted = [canary for canary in self.canaries if self._may_read(canary) is part]
-            yield from (wanted[start : start + size] for start in range(0, len(wanted), size))
+            yield from (wanted[start : start + at_once] for start in range(0, len(wanted), at_once))
 
 
 def _allowed(is_allowed: bool) -> set[int]:

