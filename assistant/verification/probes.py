@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from assistant.access.principal import ALL_DEPARTMENTS
 from assistant.assistant import Assistant
 from assistant.verification.canaries import Canary
 from assistant.verification.people import Kind, Person
@@ -61,6 +62,7 @@ class Asker:
         async with self.client() as client:
             await self._search(client)
             await self._answers(client)
+            await self._view_as(client)
             await self._documents(client)
             await self._lists(client)
 
@@ -106,6 +108,16 @@ class Asker:
             body = {"model": "assistant-with-sources", "messages": [{"role": "user", "content": _question(group)}]}
             answer = await client.post("/v1/chat/completions", json=body)
             self._judged("POST /v1/chat/completions", answer, group)
+
+    async def _view_as(self, client: httpx.AsyncClient) -> None:
+        """An administrator looks for somebody who reads all: he sees what he may read himself."""
+        person = max(self.assistant.users.list(), key=lambda who: (ALL_DEPARTMENTS in who.departments, who.level))
+        for group in self._groups(_FEW):
+            answer = await client.post("/admin/view-as", data={"person": person.name, "question": _question(group)})
+            self.report.status(
+                "POST /admin/view-as", self.kind, answer.status_code, _allowed("admin" in self.kind.roles)
+            )
+            self.report.judge("POST /admin/view-as", self.kind, self.canaries, _all_of(answer), must_find=False)
 
     async def _documents(self, client: httpx.AsyncClient) -> None:
         for canary in self.canaries:
