@@ -77,6 +77,16 @@ def test_a_folder_that_was_made_anew_is_heard(watching: Watching) -> None:
     assert watching.runs == 3
 
 
+def test_an_access_file_is_heard_and_other_hidden_files_are_not(watching: Watching) -> None:
+    (watching.docs / "hr").mkdir()
+    watching.start()
+    (watching.docs / "hr/.swap").write_text("x")
+    time.sleep(2.5)
+    assert watching.runs == 1
+    (watching.docs / "hr/.access.yaml").write_text("level: 2")
+    watching.wait_for(lambda: watching.runs == 2)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [(OSError("OS file watch limit reached."), "some changes are found by the sweep only"), (PermissionError(), "")],
