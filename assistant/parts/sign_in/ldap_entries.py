@@ -70,7 +70,8 @@ class Person:
 def escaped(text: str | bytes) -> str:
     r"""As a value in a filter or a distinguished name: whatever is not a plain letter or digit is written as \xx.
 
-    More than the standards want: ldap3 takes `>=`, `~=` and `:=` inside of a value for the filter's own sign.
+    More than the standards want, so that it serves both: ldap3's own helpers differ, let spaces at the ends go, and fail
+    on text that is no Unicode.
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     return "".join(chr(byte) if chr(byte).isascii() and chr(byte).isalnum() else f"\\{byte:02x}" for byte in data)
