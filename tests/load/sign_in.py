@@ -26,11 +26,13 @@ from assistant.parts.sign_in import Identity
 from assistant.records.database import Database
 from assistant.records.users import Users
 from assistant.settings import Llm, Settings, Storage
+from assistant.settings_security import Limits
 from assistant.web.app import create_app
 from assistant.wiring import build
 from tests.integration.web_site import served
 from tests.unit.accounts import PASSWORD, audit_of, service
 
+NO_LIMIT = Limits(wrong_passwords=0, address_wrong_passwords=0)
 KNOWN, UNKNOWN = "wrong password", "unknown name"
 
 
@@ -52,7 +54,7 @@ def main(rounds: int) -> None:
         database = Database(f"sqlite:///{Path(folder) / 'assistant.db'}")
         database.migrate(Path(folder) / "lock")
         Users(database, audit_of(database)).add("ivanova", PASSWORD, roles=[], departments=[], level=1)
-        alone = service(database, rights=Rights())
+        alone = service(database, rights=Rights(), limits=NO_LIMIT)
 
         def refused(name: str) -> None:
             try:
@@ -66,7 +68,7 @@ def main(rounds: int) -> None:
         settings = Settings(storage=Storage(path=Path(folder)), llms=[Llm(provider="extractive")])
         with build(settings) as built:
             built.users.add("ivanova", PASSWORD, roles=[], departments=[], level=1)
-            accounts = service(Database(settings.database_url), Far(), rights=Rights())
+            accounts = service(Database(settings.database_url), Far(), rights=Rights(), limits=NO_LIMIT)
             app = create_app(replace(built, accounts=accounts), ready=threading.Event())
             with served(app) as url, httpx.Client(base_url=url, headers={"origin": url}, trust_env=False) as client:
 

@@ -56,6 +56,7 @@ def service(
     settings: Auth | None = None,
     rights: Rights = RIGHTS,
     session_hours: dict[str, float] | None = None,
+    limits: Limits | None = None,
 ) -> AccountService:
     audit = audit_of(database)
     return AccountService(
@@ -65,7 +66,7 @@ def service(
         DirectoryAccounts(database, audit),
         KnownBrowsers(database),
         audit=audit,
-        throttle=Throttle(Limits(), Counts()),
+        throttle=Throttle(limits or Limits(), Counts()),
         rights=rights,
         ways=ways,
         settings=settings or Auth(),
