@@ -40,6 +40,9 @@ class Server(Block):
         description="Where people open the page, such as https://assistant.company.example; single sign-on needs it.",
     )
     secure_cookies: bool = Field(default=False, description="Send the session cookie over HTTPS only; true behind TLS.")
+    plain_http: bool = Field(
+        default=False, description="Serve other machines without TLS all the same: in a network that you trust."
+    )
 
 
 class Chroma(Block):

@@ -20,6 +20,7 @@ from assistant import resources
 from assistant.errors import ConfigError
 from assistant.registry import nearest
 from assistant.settings import Settings
+from assistant.settings_secrets import taken, warn_of_open_file
 
 PREFIX = "ASSISTANT_"
 # Names with the prefix that are not settings: which profile to load, and the tests' own switch.
@@ -39,6 +40,9 @@ def load_settings(profile: str | None = None, *, environ: Mapping[str, str] | No
     for label, tree in sources:
         _refuse_unknown(tree, Settings, label, ())
         merged = _merge(merged, tree)
+        if label.endswith(".yaml"):
+            warn_of_open_file(Path(label), tree, Settings)
+    merged = taken(merged, Settings, {**_dotenv_here(), **environ})
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -61,14 +65,18 @@ def _profiles() -> list[str]:
 
 
 def _sources(profile: str | None, environ: dict[str, str]) -> Iterator[Source]:
-    dotenv_path = Path.cwd() / ".env"
-    dotenv = _dotenv(dotenv_path) if dotenv_path.is_file() else {}
+    dotenv = _dotenv_here()
     profile = profile or environ.get("ASSISTANT_PROFILE") or dotenv.get("ASSISTANT_PROFILE") or "default"
     yield _yaml("default")
     if profile != "default":
         yield _yaml(profile)
     yield ".env", _from_variables(dotenv, ".env")
     yield "the environment", _from_variables(environ, "the environment")
+
+
+def _dotenv_here() -> dict[str, str]:
+    path = Path.cwd() / ".env"
+    return _dotenv(path) if path.is_file() else {}
 
 
 def _dotenv(path: Path) -> dict[str, str]:

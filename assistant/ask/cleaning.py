@@ -12,7 +12,7 @@ from html import unescape
 
 from assistant.ask.addresses import BEHIND_A_DOT, address_in
 from assistant.ask.citations import CitationFilter
-from assistant.ask.fence import without_unseen
+from assistant.signs import without_unseen
 
 _FENCE = re.compile(r"(`{3,})([^`\n]*)(\n|$)|(~{3,})([^\n]*)(\n|$)")
 _FENCE_BEGINS = re.compile(r"`{1,2}$|`{3,}[^`\n]*$|~{1,2}$|~{3,}[^\n]*$")

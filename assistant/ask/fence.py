@@ -6,14 +6,10 @@ import re
 import secrets
 from collections.abc import Iterable
 
+from assistant.signs import without_unseen
+
 TOKENS = 32  # what the two lines of a fence take at most
 _DIGITS = 12
-# Signs that are not seen: they hide words, order them otherwise, or carry text of their own past a reader.
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u0600-\u0605\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
-    r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
-_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _OPEN, _CLOSE, _BAR = "[<＜‹〈⟨]", "[>＞›〉⟩]", "[|｜│┃∣]"
 _WORDS = (
     "INST|SYS|AVAILABLE_TOOLS|TOOL_[A-Z]+|SYSTEM_PROMPT|MODEL_SETTINGS|THINK|ARGS|CALL_ID|IMG(?:_[A-Z]+)?|[gs]?MASK|CLS|SEP"
@@ -43,8 +39,3 @@ def fenced(blocks: Iterable[str]) -> str:
 def harmless(text: str) -> str:
     """The text in its lines, word for word, without unseen signs; what a server could take for its own gets a space."""
     return _SPECIAL.sub(lambda found: f"{found[0]} ", without_unseen(text))
-
-
-def without_unseen(text: str) -> str:
-    """The text without signs that nobody sees and some programs obey; its lines end as lines do."""
-    return _UNSEEN.sub("", _LINE_END.sub("\n", text))

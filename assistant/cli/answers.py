@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 if TYPE_CHECKING:
     from assistant.access.principal import Principal
@@ -45,11 +45,11 @@ def search(
         note("Nothing that answers this was found; the nearest passages:")
     for source in found.sources:
         passage = source.passage
-        print(f"{source.n}. {passage.title} ({_where(source, 'en')})  score {source.score:.3f}")
+        told(f"{source.n}. {passage.title} ({_where(source, 'en')})  score {source.score:.3f}")
         if gone := out_of_force(source.standing, "en"):
-            print(f"   ! {gone}")
-        print(f"   {passage.section}" if passage.section else "", end="\n" if passage.section else "")
-        print("   " + " ".join(passage.text.split())[:300] + "\n")
+            told(f"   ! {gone}")
+        told(f"   {passage.section}" if passage.section else "", end="\n" if passage.section else "")
+        told("   " + " ".join(passage.text.split())[:300] + "\n")
 
 
 def ask(
@@ -80,13 +80,13 @@ def ask(
         note(f"(conversation {finished.conversation})")
     for source in finished.cited:
         gone = out_of_force(source.standing, language)
-        print(f"[{source.n}] {source.passage.title}: {_where(source, language)}{f' ({gone})' if gone else ''}")
+        told(f"[{source.n}] {source.passage.title}: {_where(source, language)}{f' ({gone})' if gone else ''}")
     for span in finished.unsupported:
         note(f"({texts(language)['unsupported']}: {finished.answer[span.start : span.end]})")
     if finished.nearest:
-        print(f"{texts(language)['nearest']}:")
+        told(f"{texts(language)['nearest']}:")
     for source in finished.nearest:
-        print(f"- {source.passage.title}: {_where(source, language)}")
+        told(f"- {source.passage.title}: {_where(source, language)}")
 
 
 def _where(source: Source, language: str) -> str:
@@ -105,9 +105,9 @@ async def _ask(
     async with aclosing(assistant.ask(question, principal, conversation)) as events:
         async for event in events:
             if isinstance(event, Token) and not quiet:
-                print(event.text, end="", flush=True)
+                told(event.text, end="", flush=True)
             elif isinstance(event, Finished):
                 if not quiet:
-                    print("\n")
+                    told("\n")
                 return event
     raise AssertionError("an answer ends with Finished")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from assistant.signs import unseen_escaped, without_unseen
+
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
     from assistant.settings import Settings
@@ -44,9 +46,15 @@ def of(context: typer.Context) -> Context:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print(unseen_escaped(text))
 
 
 def note(text: str) -> None:
     """A line for the person, beside the results on stdout."""
-    print(text, file=sys.stderr)
+    print(without_unseen(text), file=sys.stderr)
+
+
+def told(text: str, *, end: str = "\n", flush: bool = False) -> None:
+    """What others have written, on stdout: a document must not move the cursor, colour a line or retitle the window."""
+    print(without_unseen(text), end=end, flush=flush)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 conversations = typer.Typer(help="Conversations that the server keeps.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def list_conversations(
         print_json({"conversations": found, "more": page.has_more})
         return
     for one in page.conversations:
-        print(f"{one.id}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}  {one.title}")
+        told(f"{one.id}  {one.updated_at.astimezone():%Y-%m-%d %H:%M}  {one.title}")
     note(f"conversations: {len(page.conversations)}{', and there are more' if page.has_more else ''}")
 
 
@@ -62,7 +62,7 @@ def show(
     if as_json:
         print_json(open_conversation_json(opened))
         return
-    print(markdown(opened, _language(language)), end="")
+    told(markdown(opened, _language(language)), end="")
 
 
 @conversations.command("export")
@@ -88,7 +88,7 @@ def export_conversation(
         file.write_bytes(content)
     except OSError as error:
         raise StorageError(f"{file} can't be written: {error.strerror}") from error
-    print(file)
+    told(str(file))
 
 
 @conversations.command("remove")
@@ -96,7 +96,7 @@ def remove(context: typer.Context, conversation: str, as_user: AsUser = None) ->
     """Delete one; `assistant conversations restore` brings it back for `state.undo_days`."""
     with of(context).assistant() as assistant:
         assistant.conversations.delete(assistant.principal(as_user), conversation)
-    print(f"removed {conversation}")
+    told(f"removed {conversation}")
 
 
 @conversations.command("restore")
@@ -104,14 +104,14 @@ def restore(context: typer.Context, conversation: str, as_user: AsUser = None) -
     """Undo `assistant conversations remove`."""
     with of(context).assistant() as assistant:
         found = assistant.conversations.restore(assistant.principal(as_user), conversation)
-    print(f"restored {found.id}")
+    told(f"restored {found.id}")
 
 
 @conversations.command("purge")
 def purge(context: typer.Context) -> None:
     """Remove of everybody what is past `state.retention_days` and `state.undo_days`; the server does it every day."""
     with of(context).assistant() as assistant:
-        print(f"purged {assistant.conversations.purge()}")
+        told(f"purged {assistant.conversations.purge()}")
 
 
 def _language(given: str) -> str:

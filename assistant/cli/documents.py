@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 from assistant.cli.ingest_view import live_progress, print_table
+from assistant.signs import without_unseen
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
@@ -80,7 +81,7 @@ def ingest(
 
 def _print(report: IngestReport) -> None:
     """What was done on stdout; what was not loaded, and why, on stderr."""
-    print(report.summary())
+    told(report.summary())
     for line in report.problems():
         note(line)
 
@@ -122,7 +123,8 @@ def list_documents(
             state += f", superseded by {by['title'] or by['document']} ({by['date'] or by['document']})"
         pages = f"{row['pages'] or ''}" + (f" ({row['ocr_pages']} by OCR)" if row.get("ocr_pages") else "")
         source = [row["source"] or row["pipeline"]] if several else []
-        table.add_row(row["id"], *source, row["path"], access, pages, str(row["chunks"]), state)
+        cells = (row["id"], *source, row["path"], access, pages, str(row["chunks"]), state)
+        table.add_row(*map(without_unseen, cells))
     Console(width=None if sys.stdout.isatty() else 240).print(table)
     note(f"documents: {len(found)}")
 
@@ -141,10 +143,10 @@ def show_document(context: typer.Context, document: str, as_json: Json = False) 
         print_json({**view, "passages": parts})
         return
     for key, value in view.items():
-        print(f"{key:12} {value}")
+        told(f"{key:12} {value}")
     for passage in passages:
-        print(f"\n--- {' '.join(filter(None, [place_text(passage, 'en'), passage.section]))}")
-        print(passage.text)
+        told(f"\n--- {' '.join(filter(None, [place_text(passage, 'en'), passage.section]))}")
+        told(passage.text)
 
 
 @documents.command("remove")
@@ -180,9 +182,9 @@ def remove_document(
         chunks = assistant.ingest.remove(ids, name)
         kept = remove_from_kept(assistant, ids)
         building = assistant.serving.generations.building()
-    print(f"removed {name} ({chunks} passages)")
+    told(f"removed {name} ({chunks} passages)")
     for number, passages in kept.items():
-        print(f"also from generation {number}, which is kept ({passages} passages)")
+        told(f"also from generation {number}, which is kept ({passages} passages)")
     if building is not None:
         note(
             f"generation {building.number} is half built and may hold them: `assistant reindex` goes on and takes them out, "

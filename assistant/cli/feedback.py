@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 if TYPE_CHECKING:
     from assistant.assistant import Assistant
@@ -34,7 +34,7 @@ def export(
     for row in found:
         sign = "+" if row["rating"] > 0 else "-"
         said = ": ".join(part for part in (row["reason"], row["comment"]) if part)
-        print(f"{sign} {row['message']}  {row['user']}  {row['question']}{f'  ({said})' if said else ''}")
+        told(f"{sign} {row['message']}  {row['user']}  {row['question']}{f'  ({said})' if said else ''}")
     note(f"rated answers: {len(found)}")
 
 
@@ -66,7 +66,7 @@ def golden(
             raise NotFound("nobody has rated this message: see `assistant feedback export`")
         labels = gold if gold else [] if no_answer else None
         added = sum(assistant.conversations.to_golden(one, file, labels) for one in rated)
-    print(f"added {added}, known already {len(rated) - added}")
+    told(f"added {added}, known already {len(rated) - added}")
 
 
 def _check_paths(assistant: Assistant, paths: list[str]) -> None:

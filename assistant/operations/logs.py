@@ -10,6 +10,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.settings_secrets import masked, secrets_of
+
 if TYPE_CHECKING:
     from assistant.settings import Settings
 
@@ -44,11 +46,13 @@ def configure_logs(settings: Settings, *, console: bool) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
 
+    without_secrets = masked(secret for _, secret in secrets_of(settings))
+
     def handler_for(handler: logging.Handler, renderer: structlog.types.Processor) -> logging.Handler:
         steps: list[structlog.types.Processor] = [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            renderer,
+            lambda logger, name, event: without_secrets(str(renderer(logger, name, event))),
         ]
         handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=steps))
         return handler

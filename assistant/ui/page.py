@@ -126,9 +126,14 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text("utf-8")
 
 
+def page_script() -> str:
+    """Gradio writes it into the page: a browser runs it if the page's policy has its hash."""
+    return _asset("page.js")
+
+
 def _head() -> str:
     """A style of Gradio's `css` would reach only what is inside its container."""
-    own = f"<style>{_asset('page.css')}</style><script>{_asset('page.js')}</script>"
+    own = f"<style>{_asset('page.css')}</style><script>{page_script()}</script>"
     return own + '<script src="/survey.js" defer></script>'
 
 

@@ -29,6 +29,7 @@ from assistant.web import (
 from assistant.web.guard import Guard
 from assistant.web.loading import Loading
 from assistant.web.openapi import describe
+from assistant.web.page_doors import PageDoors
 from assistant.web.problems import add_error_handlers, add_not_found_handler
 from assistant.web.session import principal_or_none
 
@@ -70,7 +71,7 @@ def create_app(assistant: Assistant, *, ready: threading.Event) -> FastAPI:
 def _with_page(app: FastAPI, assistant: Assistant) -> FastAPI:
     import gradio
 
-    from assistant.ui.page import build_page
+    from assistant.ui.page import build_page, page_script
 
     async def signed_in(request: Request) -> str | None:
         user = await principal_or_none(request)
@@ -97,8 +98,10 @@ def _with_page(app: FastAPI, assistant: Assistant) -> FastAPI:
     # Gradio lets any path be opened until launch(), which a mounted page never has: a signed-in person could read any file.
     page.has_launched = True
     # What no route of ours takes ends up below the page, and is answered there.
-    below = [route.app for route in mounted.routes if isinstance(route, Mount)]
-    add_not_found_handler(next(found for found in below if isinstance(found, FastAPI)))
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            add_not_found_handler(route.app)
+            route.app = PageDoors(route.app, script=page_script())
     return mounted
 
 

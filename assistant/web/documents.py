@@ -18,6 +18,7 @@ from assistant.assistant import Assistant, DocumentView
 from assistant.errors import DocumentError, FileChanged, NotFound
 from assistant.ui.texts import reader_language
 from assistant.web.document_page import Cited, has_pages, picture_html, text_html
+from assistant.web.headers import FILE_POLICY, PDF_POLICY
 from assistant.web.session import AssistantDep, UserDep
 
 if TYPE_CHECKING:
@@ -90,7 +91,11 @@ async def original(document: str, assistant: AssistantDep, user: UserDep) -> Res
     name = quote(Path(view.row.path).name)
     kind = _INLINE.get(file.suffix.lower())
     # Whatever could run scripts in our origin (HTML, SVG) is only ever downloaded.
-    headers = {"Content-Disposition": f"{'inline' if kind else 'attachment'}; filename*=utf-8''{name}", **_PRIVATE}
+    headers = {
+        "Content-Disposition": f"{'inline' if kind else 'attachment'}; filename*=utf-8''{name}",
+        "Content-Security-Policy": PDF_POLICY if kind else FILE_POLICY,
+        **_PRIVATE,
+    }
     return FileResponse(file, media_type=kind or "application/octet-stream", headers=headers)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -11,24 +9,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.access.caller import ADDRESS
-from assistant.errors import AssistantError, LimitReached, NotFound, TooLarge
+from assistant.errors import AssistantError, LimitReached, TooLarge
 from assistant.web.address import client_address
+from assistant.web.headers import NONCE, add_headers, new_nonce
 from assistant.web.origin import may_change
 from assistant.web.problems import problem_response, respond, respond_unexpected
 from assistant.web.session import NotSignedIn, assistant_of, bearer_token, cookie_name, visitor_or_none
 
-# Gradio's page has inline scripts and styles and compiles templates: it forces 'unsafe-inline' and 'unsafe-eval'.
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-}
 # The rest needs a session, whatever it is: several of Gradio's own routes ask for none.
 _PUBLIC = frozenset({"/login", "/logout", "/health", "/favicon.ico", "/robots.txt"})
 _PUBLIC_BELOW = (
@@ -39,10 +26,6 @@ _PUBLIC_BELOW = (
     "/static/",
     "/svelte/",
 )  # the page's own scripts, the same for everyone
-# Nothing is uploaded and no file is shown through Gradio: its doors for that stay shut for everyone.
-_SHUT = re.compile(
-    r"^(/gradio_api)?/(upload|upload_progress|file[=/]|proxy=|stream/|component_server|deep_link|custom_component/)"
-)
 # What is uploaded there has limits of its own, not limits.body_kb.
 _UPLOADS = frozenset({"/admin/documents", "/api/admin/documents"})
 
@@ -61,19 +44,19 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})  # there is none to open
             return
 
-        begun = False
+        request = Request(scope, receive)
+        is_secure = assistant_of(request).settings.server.secure_cookies
+        begun, nonce = False, new_nonce()
 
         async def send_safely(message: Message) -> None:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                add_headers(headers, scope["path"], nonce, is_secure=is_secure)
             await send(message)
 
-        request = Request(scope, receive)
-        came_from = ADDRESS.set(client_address(request))
+        came_from, styled = ADDRESS.set(client_address(request)), NONCE.set(nonce)
         try:
             answer = await _refusal(request) or self._app
             await answer(
@@ -86,6 +69,7 @@ class Guard:
             await response(scope, receive, send_safely)
         finally:
             ADDRESS.reset(came_from)
+            NONCE.reset(styled)
 
 
 async def _refusal(request: Request) -> Response | None:
@@ -110,7 +94,7 @@ async def _refusal(request: Request) -> Response | None:
     except AssistantError as error:
         return await respond(request, error)
     if visitor is not None:
-        return await respond(request, NotFound("there is nothing here")) if _SHUT.match(path) else None
+        return None
     if path == "/" and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
     if bearer_token(request) is not None:

@@ -6,13 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assistant.web.headers import NONCE
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markdown_it import MarkdownIt
 
 
 def render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(nonce=NONCE.get(), **values)
 
 
 def markdown_html(text: str) -> str:
@@ -23,10 +25,15 @@ def markdown_html(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folder = Path(__file__).with_name("templates")
-    return Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
+
+    def styled(name: str) -> str:
+        """Styles carry the request's number: one that got into a page otherwise is none."""
+        return (folder / name).read_text("utf-8").replace("<style>", '<style nonce="{{ nonce }}">')
+
+    return Environment(loader=FunctionLoader(styled), autoescape=True, undefined=StrictUndefined)
 
 
 @cache

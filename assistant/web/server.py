@@ -19,6 +19,7 @@ from assistant.assistant import Assistant
 from assistant.errors import ConfigError, IndexSwitched, OtherModel, PipelineError, StorageError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Server, Settings
+from assistant.settings_secrets import check_published
 from assistant.web.background import in_background
 from assistant.web.housekeeping import Housekeeping
 from assistant.web.nightly import Nightly
@@ -44,6 +45,7 @@ def serve(
     gc.disable()  # importing torch and Gradio makes millions of objects that stay: collecting among them costs 2 s of 9
     _take_signals(_end_start)
     configure_logs(settings, console=True)
+    check_published(settings)
     with bind(settings.server) as listening, build(settings) as assistant:
         assistant.auditing.started(settings, "serve")
         _make_first_user(assistant, first_user, say)
