@@ -29,6 +29,7 @@ _SIGN_IN = {
 _ERRORS = {
     "401": "Nobody is signed in, or the token is unknown, over or revoked.",
     "422": "The request is not of this form, or there is no question in it, or one that is too long.",
+    "429": "Too many questions, answers at once, or wrong tokens; `Retry-After` has the seconds until it goes on.",
     "503": "A part is away, or too many questions wait (then with `Retry-After`): try again in a while.",
 }
 

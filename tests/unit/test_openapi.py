@@ -96,7 +96,7 @@ def test_a_route_is_described(name: str) -> None:
     assert operation["summary"] != operation["operationId"]
     if " /api/" in name or " /v1/" in name:
         assert {"token": []} in operation["security"]
-        assert {"401", "422", "503"} <= set(operation["responses"])
+        assert {"401", "422", "429", "503"} <= set(operation["responses"])
 
 
 @pytest.mark.parametrize("name", sorted(name for name in OPERATIONS if " /api/" in name or " /v1/" in name))
