@@ -298,6 +298,8 @@ const assistantPage = (() => {
 
   function scroll() {
     const chat = find("#chat");
+    const problem = find("#live .problem");
+    if (problem) return problem.scrollIntoView({ block: "nearest" }); // why what was just asked is not answered
     const last = find("#live article") || [...document.querySelectorAll("#history article")].pop();
     if (!chat || !last || !sticks) return;
     const top = last.getBoundingClientRect().top - chat.getBoundingClientRect().top + chat.scrollTop;

@@ -38,6 +38,7 @@ def test_the_page_says_in_how_long_the_next_question_may_come(browser: Browser, 
         kept = page.url
         ask(page, "А в Москве?")
         expect(page.locator("#live")).to_contain_text(TOO_FAST)
+        expect(page.locator("#live .problem")).to_be_in_viewport()
         expect(page.locator("#question textarea")).to_have_value("А в Москве?")
         assert "№" not in page.inner_text("#live"), "a limit is no failure that somebody has to look up"
         assert page.locator(LINKS).count() > 0, "the answer before it stands"
