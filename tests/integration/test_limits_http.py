@@ -45,7 +45,7 @@ def person(web: Web) -> Iterator[Principal]:
 
 @contextmanager
 def signed_in(web: Web, person: Principal, **headers: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=web.url, trust_env=False, timeout=20, headers=headers) as client:
+    with web.client(headers=headers) as client:
         assert client.post("/login", data={"name": person.name, "password": PASSWORD}).status_code == 303
         yield client
 
