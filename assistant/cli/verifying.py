@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
+import sys
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 from assistant.access.principal import LOCAL_OPERATOR
 from assistant.errors import StorageError
@@ -13,7 +16,8 @@ from assistant.operations.access_check import keep
 from assistant.settings import Settings
 from assistant.verification.report import Report
 
-_LONGEST_SECONDS = 6 * 3600.0
+_LONGEST_SECONDS, _LOOK_SECONDS = 6 * 3600.0, 0.5
+_CLEAN_SECONDS = 10.0  # to take the canaries out when the server stops; else the next check does it
 
 
 def verified(settings: Settings, *, say: Callable[[str], None]) -> Report:
@@ -40,17 +44,25 @@ def verified(settings: Settings, *, say: Callable[[str], None]) -> Report:
     return report
 
 
-def verified_apart(settings: Settings) -> None:
-    """The same in another process, for the running server. Raises `StorageError` when that did not come to an end."""
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(settings,), daemon=True)
+def verified_apart(settings: Settings, stopped: threading.Event) -> None:
+    """The same in another process, for the running server; ended with it. Raises `StorageError` when it failed."""
+    # No daemon: those may have no children, and files are read in some.
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(settings,))
     process.start()
-    process.join(_LONGEST_SECONDS)
+    last = monotonic() + _LONGEST_SECONDS
+    while process.is_alive() and not stopped.is_set() and monotonic() < last:
+        process.join(_LOOK_SECONDS)
     if process.is_alive():
         process.terminate()
-        raise StorageError("the check of access did not end: run `assistant access verify` to see where it hangs")
-    if process.exitcode:
+        process.join(_CLEAN_SECONDS)
+        process.kill()
+        process.join()
+        if not stopped.is_set():
+            raise StorageError("the check of access did not end: run `assistant access verify` to see where it hangs")
+    elif process.exitcode:
         raise StorageError("the check of access failed: see the log, or run `assistant access verify`")
 
 
 def _run(settings: Settings) -> None:
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the canaries are taken out before the end
     verified(settings, say=lambda _line: None)

@@ -18,7 +18,7 @@ log = structlog.get_logger("assistant.server")
 class Nightly:
     """A daemon thread that runs `verify` at `access.verify_at`, and none where that is empty."""
 
-    def __init__(self, settings: Settings, verify: Callable[[Settings], None]) -> None:
+    def __init__(self, settings: Settings, verify: Callable[[Settings, threading.Event], None]) -> None:
         self._settings, self._verify = settings, verify
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="access verify", daemon=True)
@@ -29,7 +29,9 @@ class Nightly:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopped.set()  # a check that runs ends with the process
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15)  # a check that runs is ended, and cleans up
 
     def _run(self) -> None:
         while not self._stopped.wait(seconds_until(self._settings.access.verify_at, datetime.now().astimezone())):
@@ -38,7 +40,9 @@ class Nightly:
     def check(self) -> None:
         """Once, now."""
         try:
-            self._verify(self._settings)
+            self._verify(self._settings, self._stopped)
+            if self._stopped.is_set():
+                return
             found = last(self._settings.storage.path)
             if found is None or found.leaks:
                 log.critical("ACCESS LEAK", found=found.sentence if found else "no result")

@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger("assistant.server")
 
 Say = Callable[[str], None]
+Verify = Callable[[Settings, threading.Event], None]
 
 
 def serve(
-    settings: Settings, *, ingest: bool, first_user: str | None, say: Say, verify: Callable[[Settings], None]
+    settings: Settings,
+    *,
+    ingest: bool,
+    first_user: str | None,
+    say: Say,
+    verify: Verify,
 ) -> None:
     """Serve until SIGTERM or Ctrl+C; `say` prints a line, `verify` is the nightly check of access.
 

@@ -13,7 +13,9 @@ import pytest
 from assistant.access.policy import Policy
 from assistant.access.principal import LOCAL_OPERATOR, AccessClass
 from assistant.assistant import Assistant, DocumentView
+from assistant.cli.verifying import verified_apart
 from assistant.conversations.service import ConversationService
+from assistant.operations.access_check import last
 from assistant.verification import service
 from assistant.verification.canaries import NAME, clear, plant
 from assistant.verification.people import Kind, enter
@@ -135,3 +137,12 @@ def test_what_a_killed_run_left_is_cleaned(ground: Ground) -> None:
     assert assistant.accounts.of_session(person.session) is None
     run = assistant.settings.storage.path / "run"
     assert not [file for file in run.iterdir() if file.stem == NAME and file.suffix != ".lock"]
+
+
+def test_the_nightly_one_is_a_process_of_its_own(place: Path) -> None:
+    settings = company.settings(place / "storage")
+    verified_apart(settings, threading.Event())
+    found = last(settings.storage.path)
+    assert found is not None
+    assert (found.leaks, found.others) == ((), 0), found.sentence
+    assert found.checks > 4000

@@ -72,7 +72,7 @@ def test_the_command_says_it_with_its_exit_code(monkeypatch: pytest.MonkeyPatch,
 )
 def test_health_and_the_log_after_a_night(settings: Settings, found: Report, state: str, level: str) -> None:
     with structlog.testing.capture_logs() as lines:
-        Nightly(settings, lambda given: keep(given.storage.path, found.as_json())).check()
+        Nightly(settings, lambda given, _: keep(given.storage.path, found.as_json())).check()
     assert [line["log_level"] for line in lines] == [level]
     part = health._access_verified(cast(Any, SimpleNamespace(settings=settings)))
     assert part.state == state
@@ -80,7 +80,7 @@ def test_health_and_the_log_after_a_night(settings: Settings, found: Report, sta
 
 
 def test_a_night_that_fails_is_logged_and_the_next_one_comes(settings: Settings) -> None:
-    def fail(_: Settings) -> None:
+    def fail(_: Settings, _stopped: object) -> None:
         raise StorageError("the disk is full")
 
     with structlog.testing.capture_logs() as lines:
@@ -111,7 +111,7 @@ def test_the_clock(now: str, hours: float) -> None:
 
 def test_an_empty_time_starts_nothing(settings: Settings) -> None:
     never = settings.model_copy(update={"access": Access(verify_at="")})
-    with Nightly(never, lambda _: None) as nightly:
+    with Nightly(never, lambda *_: None) as nightly:
         assert not nightly._thread.is_alive()
 
 
