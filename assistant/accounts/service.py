@@ -103,7 +103,9 @@ class AccountService:
 
     def wrong_token(self, address: str) -> None:
         """A token that opens nothing was shown. Raises `LimitReached` when that is often."""
-        self._throttle.wrong_token(address)
+        with self.noting_failure("", "token"):
+            self._throttle.wrong_token(address)
+        self._audit.record("sign_in.failed", None, reason="WrongToken", way="token")
 
     def enter(
         self,
