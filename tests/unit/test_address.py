@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from fastapi import FastAPI, Request
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from assistant.access.caller import ADDRESS
+from assistant.assistant import Assistant
 from assistant.settings import Server, Settings
 from assistant.web import address
 from assistant.web.address import client_address, is_https
@@ -23,7 +22,8 @@ def request(
 ) -> Request:
     app = FastAPI()
     server = Server.model_validate({"trusted_proxies": list(trusted)})
-    app.state.assistant = SimpleNamespace(settings=Settings(server=server))
+    app.state.assistant = assistant = object.__new__(Assistant)  # of which the guard reads the settings alone
+    object.__setattr__(assistant, "settings", Settings(server=server))
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     client = None if peer is None else (peer, 50000)
     scope = {"type": "http", "app": app, "headers": raw, "client": client, "method": "GET", "path": "/"}

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from assistant.ask.chain import Chain, Chosen
+from assistant.ask.events import Token
 from assistant.ask.prompt import Prompt
 from assistant.ask.retrieval import Retrieved
 from assistant.ask.service import AskService, _Answer
@@ -116,6 +117,7 @@ async def test_quotes_are_chosen_off_the_event_loop() -> None:
     service = AskService(settings=Answer(), quotes=True, **cast(Any, parts))
     retrieved = cast(Retrieved, SimpleNamespace(sources=(source(1, "Отпуск — 28 дней."),)))
     events = await service._quote("Отпуск?", retrieved, _Answer("ru", {}), "reason")  # noqa: SLF001
-    assert len(events) == 3
+    assert [type(event).__name__ for event in events] == ["Notice", "Sources", "Token", "Token"]
+    assert "".join(event.text for event in events if isinstance(event, Token)) == "Отпуск — 28 дней. [1]"
     assert len(threads) == 1
     assert threading.get_ident() not in threads

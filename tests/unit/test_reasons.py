@@ -45,7 +45,9 @@ def test_a_notice_for_people_is_a_sentence_or_a_number(kind: NoticeKind, languag
 def test_a_problem_keeps_servers_and_paths_for_the_log(kind: type[AssistantError], language: str) -> None:
     with structlog.testing.capture_logs() as logged:
         body = problem(kind(SECRET), language)
-    assert body["detail"] in LANGUAGES[language].values()
+    sentence, _, number = body["detail"].partition(LANGUAGES[language]["error_number"].partition("{")[0])
+    assert sentence.strip() in LANGUAGES[language].values()
+    assert bool(number) == (kind is StorageError), "what people are asked to tell an administrator"
     assert SECRET not in str(body)
     assert (body["title"], body["status"]) == (kind.__name__, kind.http_status)
     assert [entry["reason"] for entry in logged] == [SECRET]
