@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from assistant.errors import LimitReached, WrongPassword
 from assistant.settings_security import Limits
 
 _MINUTE, _QUARTER, _HOUR, _LONG = 60, 15 * 60, 3600, 6 * 3600
+_REQUESTS = 8  # times as many as wrong passwords: an office comes to work behind one address
 log = structlog.get_logger("assistant.limits")
 
 
@@ -34,7 +36,7 @@ class Throttle:
     @contextmanager
     def trying(self, name: str, address: str, *, browser: str = "") -> Iterator[None]:
         """Around one check. `browser` is one that has signed in with this name before. Raises `LimitReached`."""
-        account, address = _hash(name.casefold()), counted_address(address)
+        account, address = _hash(_folded(name)), counted_address(address)
         if browser:
             own, others, is_first = self._own("browser", account, _hash(browser)), [], False
         else:
@@ -57,6 +59,17 @@ class Throttle:
                 refusal.seconds,
                 kind="token",
             )
+
+    def request(self, what: str, address: str) -> None:
+        """Something that is done for anybody, and written down. Raises `LimitReached` when that is often."""
+        rule = Rule(_REQUESTS * self._of_address, _MINUTE, ("request", what, counted_address(address)))
+        if refusal := self._counts.take([rule]):
+            raise LimitReached(f"too many requests: try again in {refusal.seconds} s", refusal.seconds)
+
+    def is_written_down(self, what: str, address: str) -> bool:
+        """Whether one more failure that shows no guess is: as many of an address as it may have wrong passwords."""
+        of = ("failure", what, counted_address(address))
+        return self._counts.take([Rule(self._of_address, _MINUTE, of), Rule(4 * self._of_address, _HOUR, of)]) is None
 
     def _admit(self, own: list[Rule], others: list[Rule], *, is_first: bool) -> None:
         asked = [rule for rule in others if not (is_first and rule.of[1] == "account")]
@@ -90,3 +103,11 @@ class Throttle:
 def _hash(text: str) -> str:
     """Names, as people type them, do not belong into a store of counts."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _folded(name: str) -> str:
+    """The letters and digits before `@`. Directories find one person under many spellings (case, accents, wide letters,
+    signs that are not seen, the directory's name behind it), which must not be as many budgets for guesses.
+    """
+    base = name.partition("@")[0] or name
+    return "".join(char for char in unicodedata.normalize("NFKD", base).casefold() if char.isalnum())

@@ -92,7 +92,7 @@ class AccountService:
         name = storable(name).strip()
         if not self._known_browsers.knows(known, name):
             known = ""
-        with self.noting_failure(name):
+        with self.noting_failure(name, address=address):
             with self._throttle.trying(name, address, browser=known):
                 row = self._vouched_for(name, password)
             return self._open(row, address=address, browser=browser)
@@ -107,6 +107,10 @@ class AccountService:
             self._throttle.wrong_token(address)
         self._audit.record("sign_in.failed", None, reason="WrongToken", way="token")
 
+    def asked(self, what: str, address: str) -> None:
+        """By somebody who is not signed in, for something that makes work here. Raises `LimitReached` when that is often."""
+        self._throttle.request(what, address)
+
     def enter(
         self,
         identity: Identity,
@@ -117,20 +121,26 @@ class AccountService:
         id_token: str | None = None,
     ) -> str:
         """A new session's id for somebody whom a single sign-on vouches for. Raises `AccessDenied`."""
-        with self.noting_failure(identity.name, identity.source):
+        with self.noting_failure("", identity.source, address):
             row = self._directory.store(identity)
+        with self.noting_failure(row.name, identity.source, address):
             return self._open(row, address=address, browser=browser, sid=sid, id_token=id_token)
 
     @contextmanager
-    def noting_failure(self, name: str, way: str = "") -> Iterator[None]:
+    def noting_failure(self, name: str, way: str = "", address: str = "") -> Iterator[None]:
         """People type passwords where names belong: only the name of an account is written down.
 
-        Of refused attempts one in a minute: who guesses must not fill the audit.
+        Of refused attempts one in a minute, and no more of an address than it may try passwords: who is not signed in must
+        not fill the audit.
         """
         try:
             yield
         except (AccessDenied, SignInUnavailable, LimitReached) as error:
-            if isinstance(error, LimitReached) and not error.is_news:
+            if isinstance(error, LimitReached):
+                is_news = error.is_news
+            else:  # of wrong passwords there are no more than that
+                is_news = isinstance(error, WrongPassword) or self._throttle.is_written_down(way, address)
+            if not is_news:
                 raise
             row = self._users.named(name)
             who = principal_of(row, self._rights) if row else None
@@ -158,7 +168,14 @@ class AccountService:
         if is_off_here(row):
             raise AccessDenied("this account is switched off, or its time is over: ask an administrator")
         self._audit.record("sign_in.ok", principal_of(row, self._rights), way=row.source)
-        return self._sessions.open(row.id, address=address, browser=browser, sid=sid, id_token=id_token)
+        return self._sessions.open(
+            row.id,
+            password_hash=row.password_hash,
+            address=address,
+            browser=browser,
+            sid=sid,
+            id_token=id_token,
+        )
 
     # --- being in
 
@@ -211,13 +228,14 @@ class AccountService:
     def change_password(self, user: str, old: str, new: str, *, address: str = "", browser: str = "") -> str:
         """Ends all sessions of the account; the id of a new one. Raises `WrongPassword`, `LimitReached`, `ConfigError`."""
         row = self._row(user)
-        with self.noting_failure(row.name), self._throttle.trying(row.name, address):
+        # Whoever is signed in counts by himself, as in a known browser: no stranger's attempts keep him from changing it.
+        with self.noting_failure(row.name), self._throttle.trying(row.name, address, browser=f"account {row.id}"):
             if row.source != LOCAL or not self._users.check_password(row, old):
                 raise WrongPassword("the present password is wrong")
         if new == old:
             raise ConfigError("the new password is the present one: choose another")
-        self._users.set_password(row.name, new, by=principal_of(row, self._rights))
-        return self._open(row, address=address, browser=browser)
+        changed = self._users.set_password(row.name, new, by=principal_of(row, self._rights))
+        return self._open(changed, address=address, browser=browser)
 
     def _row(self, user: str) -> UserRow:
         row = self._users.row_of_id(user)

@@ -45,9 +45,14 @@ class SingleSignOnService:
         """Name and label of each, in the order of the settings."""
         return [(way.name, way.label) for way in self._ways.values()]
 
-    def begin(self, name: str, browser_key: str) -> str:
-        """The provider's page for this sign-in, which only this browser can end. Raises `NotFound`, `SignInUnavailable`."""
-        begun = self._way(name).begin(self._back_to(name))
+    def begin(self, name: str, browser_key: str, *, address: str = "") -> str:
+        """The provider's page for this sign-in, which only this browser can end.
+
+        Raises `NotFound`, `SignInUnavailable`, `LimitReached`.
+        """
+        way = self._way(name)
+        self._accounts.asked("single sign-on", address)
+        begun = way.begin(self._back_to(name))
         kept = {**asdict(begun), "url": "", "way": name, "browser": _digest(browser_key)}
         self._one_time.keep(_sign_in(begun.state), json.dumps(kept), seconds=MINUTES * 60)
         return begun.url
@@ -55,10 +60,11 @@ class SingleSignOnService:
     def finish(
         self, name: str, answer: Mapping[str, str], browser_key: str, *, address: str = "", browser: str = ""
     ) -> str:
-        """A new session's id. Raises `SignInRefused`, `AccessDenied`, `SignInUnavailable`, `NotFound`."""
+        """A new session's id. Raises `SignInRefused`, `AccessDenied`, `SignInUnavailable`, `NotFound`, `LimitReached`."""
         way = self._way(name)
+        self._accounts.asked("single sign-on's answer", address)
         try:
-            with self._accounts.noting_failure("", name):
+            with self._accounts.noting_failure("", name, address):
                 begun = self._begun(name, answer.get("state", ""), browser_key)
                 arrived = way.finish(answer, begun, self._back_to(name))
             session_id = self._accounts.enter(
@@ -92,16 +98,21 @@ class SingleSignOnService:
             raise SignInRefused("this logout token was used before", "invalid")
         return self._end(name, said.sid, said.subject)
 
-    def end_by_sid(self, name: str, issuer: str, sid: str) -> int:
-        """Front-channel: whoever knows a session's name at the provider may end it. Raises `SignInRefused`, `NotFound`."""
+    def end_by_sid(self, name: str, issuer: str, sid: str, *, address: str = "") -> int:
+        """Front-channel: whoever knows a session's name at the provider may end it.
+
+        Raises `SignInRefused`, `NotFound`, `LimitReached`.
+        """
         if issuer != self._way(name).issuer or not sid:
             raise SignInRefused("a sign-out that names no session of this provider", "invalid")
+        self._accounts.asked("single sign-on's sign-out", address)
         return self._end(name, sid, None)
 
     def _end(self, name: str, sid: str | None, subject: str | None) -> int:
         ended = self._sessions.end_from(name, sid=sid, subject=subject)
-        log.info("sessions ended by the provider", provider=name, sessions=ended)
-        self._accounts.note_ended(name, ended)
+        if ended:  # anybody may name a session that there is not
+            log.info("sessions ended by the provider", provider=name, sessions=ended)
+            self._accounts.note_ended(name, ended)
         return ended
 
     def _begun(self, name: str, state: str, browser_key: str) -> Begun:

@@ -224,9 +224,9 @@ def _end_of(date: str) -> datetime:
     """The end of that day on this machine's clock."""
     try:
         day = datetime.strptime(date, "%Y-%m-%d")  # noqa: DTZ007 - made aware below, by the zone of this machine
-    except ValueError as error:
+        return (day + timedelta(days=1)).astimezone()
+    except (ValueError, OverflowError) as error:  # the last is of the year 9999
         raise typer.BadParameter(f"'{date}' is no date like 2026-12-31, and not `never`") from error
-    return (day + timedelta(days=1)).astimezone()
 
 
 def _password(generate: bool) -> str:

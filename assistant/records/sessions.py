@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
+from assistant.errors import AccessDenied
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
 
@@ -23,9 +24,19 @@ class Sessions:
         self._max = timedelta(days=max_days)
 
     def open(
-        self, user: str, *, address: str = "", browser: str = "", sid: str | None = None, id_token: str | None = None
+        self,
+        user: str,
+        *,
+        password_hash: str | None = None,
+        address: str = "",
+        browser: str = "",
+        sid: str | None = None,
+        id_token: str | None = None,
     ) -> str:
-        """A new session's id, for the cookie alone."""
+        """A new session's id, for the cookie alone. `password_hash` is the one that let the person in.
+
+        Raises `AccessDenied` when the account was disabled or removed meanwhile, or has another password.
+        """
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         row = SessionRow(
@@ -38,9 +49,13 @@ class Sessions:
             address=address[:60],
             browser=browser[:300],
         )
+        standing = update(UserRow).where(UserRow.id == user, UserRow.disabled_at.is_(None))
+        if password_hash is not None:
+            standing = standing.where(UserRow.password_hash == password_hash)
         with self._database.transaction() as session:
+            if not session.scalars(standing.values(used_at=now).returning(UserRow.id)).all():
+                raise AccessDenied("the account was changed at this moment: sign in again")
             session.execute(delete(SessionRow).where(self._over(now)))
-            session.execute(update(UserRow).where(UserRow.id == user).values(used_at=now))
             session.add(row)
         return session_id
 

@@ -78,7 +78,7 @@ class Users:
 
     def set_password(
         self, name: str, password: str, *, must_change: bool = False, by: Principal = LOCAL_OPERATOR
-    ) -> None:
+    ) -> UserRow:
         """Replace the password of a local account and end the person's sessions. Raises `NotFound`, `ConfigError`."""
 
         def change(row: UserRow) -> None:
@@ -87,7 +87,7 @@ class Users:
             row.password_hash = hash_password(password, self._min_chars)
             row.must_change = must_change
 
-        self._change(name, "user.password", by, change, ends_sessions=True)
+        return self._change(name, "user.password", by, change, ends_sessions=True)
 
     def disable(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
         """Nobody gets in with the account, and what it has open ends; it stays, with all that belongs to it."""
@@ -234,6 +234,7 @@ class Users:
             change(row)
             note(session, **_described(row))
             if ends_sessions:
+                session.flush()  # first: from here on a sign-in with the old password waits, and finds the new one
                 session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
             return row
 

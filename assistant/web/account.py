@@ -82,7 +82,7 @@ async def create_token(
     wanted = scope or []
     if not set(wanted) <= set(_scopes(user)) or days not in _DAYS:
         raise AccessDenied("such a token is not given out here")
-    create = partial(assistant.tokens.create, user.name, name, days=days, scopes=wanted)
+    create = partial(assistant.tokens.create, user.name, name, days=days, scopes=wanted, by=user)
     try:
         _, secret = await run_in_threadpool(create)
     except ConfigError:
@@ -95,7 +95,7 @@ async def revoke_token(assistant: AssistantDep, user: UserDep, token: str) -> Re
     mine = {one.id for one in await run_in_threadpool(assistant.tokens.list, user.name)}
     if token not in mine:
         raise NotFound("you have no such token")
-    await run_in_threadpool(assistant.tokens.revoke, user.name, token)
+    await run_in_threadpool(partial(assistant.tokens.revoke, user.name, token, by=user))
     return RedirectResponse("/account?said=revoked#tokens", 303)
 
 

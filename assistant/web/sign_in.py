@@ -101,7 +101,7 @@ def refused_page(request: Request, assistant: Assistant, error: AssistantError) 
         case = "unavailable"
     language = reader_language(request)
     reason = account_texts(language)[f"sso.{case}"] if case else sign_in_error(error, language)
-    return _page(request, assistant, reason=reason, status=error.http_status)
+    return _page(request, assistant, reason=reason, status=error.http_status, headers=retry_after(error))
 
 
 def _refused(request: Request, assistant: Assistant, error: AssistantError, *, name: str = "") -> HTMLResponse:

@@ -14,13 +14,15 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from assistant.access.caller import ADDRESS
-from assistant.errors import AccessDenied, SignInRefused, SignInUnavailable
+from assistant.assistant import Assistant
+from assistant.errors import AccessDenied, LimitReached, SignInRefused, SignInUnavailable
 from assistant.web.session import AssistantDep, session_id_of, set_session_cookie
 from assistant.web.sign_in import refused_page
 
 router = APIRouter(include_in_schema=False, prefix="/auth/oidc/{name}")
 
 # Binds a sign-in to the browser that began it, in however many tabs. Lax: the provider's page leads back with a GET.
+# Behind TLS no other host of the company may set it: it could have somebody end a stranger's sign-in.
 _COOKIE = "assistant_sign_in"
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS = 600
@@ -31,21 +33,22 @@ _UNSEEN = {"Cache-Control": "no-store"}
 @router.get("")
 async def begin(request: Request, assistant: AssistantDep, name: str) -> Response:
     """On to the provider, which has to know the address that it sends the browser back to."""
-    found = request.cookies.get(_COOKIE, "")
+    found = request.cookies.get(_cookie_name(assistant), "")
     key = found if _KEY.fullmatch(found) else secrets.token_urlsafe(32)
     try:
-        url = await _elsewhere(request, partial(assistant.single_sign_on.begin, name, key))
-    except SignInUnavailable as error:
+        url = await _elsewhere(request, partial(assistant.single_sign_on.begin, name, key, address=ADDRESS.get()))
+    except (SignInUnavailable, LimitReached) as error:
         return refused_page(request, assistant, error)
     response = RedirectResponse(url, 303, headers=_UNSEEN)
+    secure = assistant.settings.server.secure_cookies
     response.set_cookie(
-        _COOKIE,
+        _cookie_name(assistant),
         key,
         max_age=_SECONDS,
-        path="/auth/oidc/",
+        path="/" if secure else "/auth/oidc/",  # `__Host-` wants the first
         httponly=True,
         samesite="lax",
-        secure=assistant.settings.server.secure_cookies,
+        secure=secure,
     )
     return response
 
@@ -58,13 +61,13 @@ async def come_back(request: Request, assistant: AssistantDep, name: str) -> Res
         assistant.single_sign_on.finish,
         name,
         answer,
-        request.cookies.get(_COOKIE, ""),
+        request.cookies.get(_cookie_name(assistant), ""),
         address=ADDRESS.get(),
         browser=request.headers.get("user-agent", ""),
     )
     try:
         session_id = await _elsewhere(request, finish)
-    except (AccessDenied, SignInUnavailable) as error:
+    except (AccessDenied, SignInUnavailable, LimitReached) as error:
         return refused_page(request, assistant, error)
     before = session_id_of(request)
     if before:
@@ -89,11 +92,16 @@ async def back_channel(
 @router.get("/logout")
 async def front_channel(request: Request, assistant: AssistantDep, name: str, iss: str = "", sid: str = "") -> Response:
     """Likewise by the browser, in a hidden frame that has no cookies of ours: the session's name there is the proof."""
+    end = partial(assistant.single_sign_on.end_by_sid, name, iss, sid, address=ADDRESS.get())
     try:
-        await _elsewhere(request, partial(assistant.single_sign_on.end_by_sid, name, iss, sid))
+        await _elsewhere(request, end)
     except SignInRefused:
         return Response(status_code=400, headers=_UNSEEN)
     return Response(status_code=200, headers=_UNSEEN)
+
+
+def _cookie_name(assistant: Assistant) -> str:
+    return f"__Host-{_COOKIE}" if assistant.settings.server.secure_cookies else _COOKIE
 
 
 async def _elsewhere(request: Request, ask: Callable[[], Found]) -> Found:

@@ -136,6 +136,11 @@ def test_a_token_is_shown_once_listed_and_revoked(web: Web, users: Users) -> Non
         problem(client.post("/account/tokens/ci/revoke"), 404)
         assert client.post(f"/account/tokens/{token.id}/revoke").status_code == 303
         assert web.assistant.tokens.list("anna") == []
+    told = [record for record in web.assistant.audit.records() if record.kind.startswith("token.")]
+    assert [(record.kind, record.actor) for record in told[-2:]] == [
+        ("token.created", "anna"),
+        ("token.revoked", "anna"),
+    ]
 
 
 @pytest.mark.parametrize(

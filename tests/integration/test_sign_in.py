@@ -149,7 +149,8 @@ def test_behind_tls_the_cookie_can_be_set_by_this_host_alone(tmp_path: Path) -> 
     for web in site_of(tmp_path, server=Server(secure_cookies=True)):
         with web.client() as client:
             answer = client.post("/login", data={"name": "local", "password": PASSWORD})
-            found = answer.headers["set-cookie"]
+            found, known = answer.headers.get_list("set-cookie")
+            assert known.startswith("__Host-assistant_browser=")
             assert re.fullmatch(
                 rf"__Host-{COOKIE}=[\w-]{{40,}}; HttpOnly; Max-Age=2592000; Path=/; SameSite=lax; Secure", found
             )
@@ -160,6 +161,17 @@ def test_behind_tls_the_cookie_can_be_set_by_this_host_alone(tmp_path: Path) -> 
             assert re.match(
                 rf'__Host-{COOKIE}=""; .*Max-Age=0; Path=/; SameSite=lax; Secure', out.headers["set-cookie"]
             )
+
+
+def test_so_is_the_cookie_that_binds_a_single_sign_on_to_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for web in site_of(tmp_path, server=Server(secure_cookies=True)):
+        monkeypatch.setattr(web.assistant.single_sign_on, "begin", lambda *_, **__: "https://id.example/")
+        with web.client() as client:
+            found = client.get("/auth/oidc/corp").headers["set-cookie"]
+            key = r"__Host-assistant_sign_in=[\w-]{43}"
+            assert re.fullmatch(rf"{key}; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure", found)
 
 
 def test_disabling_an_account_ends_what_it_has_open_at_once(web: Web) -> None:

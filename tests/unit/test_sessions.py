@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from assistant.accounts.service import AccountService
-from assistant.errors import AccessDenied, ConfigError, WrongPassword
+from assistant.errors import AccessDenied, ConfigError, LimitReached, WrongPassword
 from assistant.records.account_tables import SessionRow
 from assistant.records.database import Database
 from assistant.records.tokens import Tokens
@@ -203,3 +204,42 @@ def test_the_last_request_is_noted(accounts: AccountService, database: Database)
     second = rows(database)["Иванова"].used_at
     assert second is not None
     assert second > first
+
+
+def test_a_stranger_does_not_keep_a_person_from_changing_the_password(accounts: AccountService, users: Users) -> None:
+    """Both at one address, the office's."""
+    session_id = accounts.sign_in("Иванова", PASSWORD, address="192.0.2.1")
+    found = accounts.of_session(session_id)
+    assert found
+    for _ in range(6):
+        with pytest.raises((WrongPassword, LimitReached)):
+            accounts.sign_in("Иванова", "guess", address="192.0.2.1")
+    assert accounts.change_password(found.id, PASSWORD, "another-password", address="192.0.2.1")
+    for _ in range(5):
+        with pytest.raises(WrongPassword):
+            accounts.change_password(found.id, "guess", "third-password", address="192.0.2.1")
+    with pytest.raises(LimitReached):  # whoever found the session open
+        accounts.change_password(found.id, "another-password", "third-password", address="192.0.2.1")
+
+
+@pytest.mark.parametrize("change", ["password", "disable", "remove"])
+def test_a_sign_in_that_was_on_its_way_is_not_let_in_after_a_change(
+    accounts: AccountService, users: Users, database: Database, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Who knows the old password tries it all the time: one of these is always on its way."""
+    audit = accounts._audit
+    record = audit.record
+
+    def changed_meanwhile(kind: str, *args: Any, **details: Any) -> int:
+        monkeypatch.setattr(audit, "record", record)
+        {
+            "password": lambda: users.set_password("Иванова", "another-password"),
+            "disable": lambda: users.disable("Иванова"),
+            "remove": lambda: users.remove("Иванова"),
+        }[change]()
+        return record(kind, *args, **details)
+
+    monkeypatch.setattr(audit, "record", changed_meanwhile)
+    with pytest.raises(AccessDenied):
+        accounts.sign_in("Иванова", PASSWORD)
+    assert count_sessions(database) == 0

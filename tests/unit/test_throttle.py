@@ -64,6 +64,17 @@ def test_a_name_that_nobody_has_is_treated_the_same_and_its_case_does_not_matter
     assert [tried(found, name, HERE) for name in ("Nobody", "nobody", "NOBODY", "nobody")] == ["wrong"] * 3 + ["wait"]
 
 
+@pytest.mark.parametrize(
+    "name", ["an\u00adna", "ANNA", "a\u200bnna", "ａnna", "ánna", "an na", "anna@corp", "anna@corp.example"]
+)
+def test_another_spelling_is_no_new_budget(name: str) -> None:
+    """Directories find the same person by it."""
+    found = made()
+    assert [tried(found, "anna", HERE) for _ in range(3)] == ["wrong"] * 3
+    assert tried(found, name, HERE) == "wait"
+    assert tried(found, "hanna", HERE, right=True) == "in"
+
+
 def test_a_stranger_elsewhere_does_not_keep_a_colleague_out() -> None:
     """He uses up the account's own count as well, from many addresses."""
     found = made()
