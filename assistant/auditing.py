@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from assistant import __version__
+from assistant import __version__, resources
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.ask.events import Event, Finished, Source, Sources, Step, documents_of
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, InvalidQuestion
 from assistant.records.audit import Audit
 from assistant.settings import Settings
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assistant.records.tables import DocumentRow
 
 log = structlog.get_logger("assistant.audit")
+_ID_CHARS = 80  # of what should be an id, and may be anything as long as it was not looked for
 
 
 class Auditing:
@@ -41,7 +42,7 @@ class Auditing:
 
         What was found is recorded before the first word of it goes out; at the end, however it ends, what was shown.
         """
-        place = {"conversation": conversation} if conversation else {}
+        place = {"conversation": conversation[:_ID_CHARS]} if conversation else {}
         asked = await self._record("question", principal, **self._words(question), **place)
         shown: list[Source] = []
         end = partial(self._end, principal, asked, shown)
@@ -72,9 +73,14 @@ class Auditing:
     async def search(
         self, question: str, principal: Principal, retrieving: Coroutine[Any, Any, Retrieved]
     ) -> Retrieved:
-        """What was found, when that is recorded. Raises `StorageError`."""
+        """What was found, when that is recorded. Raises `StorageError`.
+
+        Of a question that is none (it may be as long as a request) nothing is kept: the audit only grows.
+        """
         try:
             found = await retrieving
+        except InvalidQuestion:
+            raise
         except AssistantError as error:
             await self._record("search", principal, **self._words(question), error=type(error).__name__)
             raise
@@ -95,13 +101,17 @@ class Auditing:
         )
 
     def started(self, settings: Settings, what: str) -> None:
-        """With which settings: a fingerprint of all of them, secrets masked, and the ways in. Raises `StorageError`."""
+        """With which settings: a fingerprint of all of them, secrets masked, and the ways in; and what groups give, for
+        `access.file` may have changed while nobody looked at it. Raises `StorageError`.
+        """
         auth = settings.auth
         ways = ["local"] if auth.local.enabled else []
         ways += [way.name for way in auth.ldap] + [way.name for way in auth.oidc]
         masked = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
         fingerprint = hashlib.sha256(masked.encode()).hexdigest()
-        details = {"what": what, "version": __version__, "ways": ways, "settings": fingerprint}
+        file = resources.locate(settings.access.file)
+        groups = hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
+        details = {"what": what, "version": __version__, "ways": ways, "settings": fingerprint, "access_file": groups}
         self._audit.record("config.start", LOCAL_OPERATOR, **details)
 
     def access_file(self, file: Path, fingerprint: str) -> None:

@@ -77,7 +77,8 @@ class ViewingAs:
         return seen
 
     async def _look(self, index: Index, viewer: Principal, who: Principal, question: str) -> ViewAs:
-        both = await asyncio.to_thread(shared, self._policy, viewer, who, index.catalog.classes())
+        classes = await asyncio.to_thread(index.catalog.classes)
+        both = shared(self._policy, viewer, who, classes)
         found = await index.retriever.retrieve(question, both)
         own = await index.retriever.retrieve(question, viewer)
         withheld = {

@@ -41,11 +41,14 @@ def _name(text: str) -> str:
 def _pattern(text: str) -> str:
     if len(re.findall(r"\*+", text)) > _STARS:
         raise ValueError(f"a pattern has {_STARS} stars at most")
+    text = clean(text)
     try:
-        GitIgnoreSpec.from_lines([text])
+        spec = GitIgnoreSpec.from_lines([text])
     except (ValueError, re.error) as error:
         raise ValueError(f"not a path pattern as in .gitignore: {error}") from error
-    return clean(text)
+    if not any(pattern.include for pattern in spec.patterns):
+        raise ValueError("the pattern matches nothing: `!` and `#` have a meaning at its start, `\\!` and `\\#` none")
+    return text
 
 
 class _Class(BaseModel):

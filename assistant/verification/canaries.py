@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import string
@@ -14,10 +15,12 @@ import yaml
 from assistant.access.principal import AccessClass
 from assistant.assistant import Assistant
 from assistant.errors import StorageError
+from assistant.parts.sign_in import LOCAL
 
 NAME = "access-verify"  # of the pipeline, the accounts and the folder: by it a later run finds what a killed one left
 NOBODY, FRESH = AccessClass(NAME, 1), AccessClass(NAME, 2)  # no account of the company has this department
 _LETTERS = 14
+_ACCOUNT = re.compile(rf"{NAME}-\d+-[0-9a-f]{{8}}")  # one of a company may begin with the same words
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,15 @@ def plant(assistant: Assistant) -> list[Canary]:
     return found
 
 
+def account_name(number: int) -> str:
+    """By which `clear` knows it again."""
+    return f"{NAME}-{number}-{secrets.token_hex(4)}"
+
+
 def clear(assistant: Assistant) -> None:
     """Accounts with all that is theirs, documents, files: of this run, or of one that was killed."""
     for row in assistant.users.rows():
-        if row.name.startswith(f"{NAME}-"):
+        if row.source == LOCAL and _ACCOUNT.fullmatch(row.name):
             assistant.users.remove(row.name)
     if documents := [row.id for row in assistant.catalog.documents(pipeline=NAME)]:
         assistant.ingest_service.remove(documents)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from assistant.access.principal import ALL_DEPARTMENTS, AccessClass, Principal
 from assistant.assistant import Assistant
-from assistant.verification.canaries import NAME, Canary
+from assistant.verification.canaries import Canary, account_name
 
 _HIGHEST = 1_000
 
@@ -61,7 +61,7 @@ def enter(assistant: Assistant, kind: Kind, number: int) -> Person:
     """A new account and its session, through the same doors as anybody's."""
     if not kind.is_signed_in:
         return Person(kind, None)
-    name, password = f"{NAME}-{number}-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    name, password = account_name(number), secrets.token_urlsafe(24)
     roles, departments = list(kind.roles), list(kind.departments)
     principal = assistant.users.add(name, password, roles=roles, departments=departments, level=kind.level)
     return Person(kind, principal, assistant.accounts.sign_in(name, password))

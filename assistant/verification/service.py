@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assistant.assistant import Assistant
 from assistant.ingest.lock import one_at_a_time
 from assistant.settings import Llm, Settings
+from assistant.settings_security import LocalAccounts
 from assistant.verification.canaries import NAME, Canary, clear, plant
 from assistant.verification.history import Talk, others, talk_and_lose
 from assistant.verification.people import Kind, Person, enter, kinds
@@ -25,10 +26,14 @@ _ANY_COVERAGE = 0.01  # an answer is made of whatever is found: a refusal would 
 
 
 def settings_for(settings: Settings) -> Settings:
-    """The same store and rules; answers are quoted, so that no language model is asked a thousand times, and not limited."""
+    """The same store and rules; answers are quoted, so that no language model is asked a thousand times, and not limited.
+
+    Its own people have local accounts and sign in with them, in this process, where the company lets nobody do so.
+    """
     retrieval = settings.retrieval.model_copy(update={"min_coverage": _ANY_COVERAGE})
     limits = settings.limits.model_copy(update=dict.fromkeys(_LIMITS, 0))
-    changed = {"llms": [Llm(provider="extractive")], "retrieval": retrieval, "limits": limits}
+    auth = settings.auth.model_copy(update={"local": LocalAccounts()})
+    changed = {"llms": [Llm(provider="extractive")], "retrieval": retrieval, "limits": limits, "auth": auth}
     return settings.model_copy(update=changed)
 
 

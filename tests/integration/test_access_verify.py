@@ -16,6 +16,7 @@ from assistant.assistant import Assistant, DocumentView
 from assistant.cli.verifying import verified_apart
 from assistant.conversations.service import ConversationService
 from assistant.operations.access_check import last
+from assistant.settings_security import Auth, LocalAccounts
 from assistant.verification import service
 from assistant.verification.canaries import NAME, clear, plant
 from assistant.verification.people import Kind, enter
@@ -24,6 +25,7 @@ from assistant.verification.service import settings_for, verify
 from assistant.web.app import create_app
 from assistant.wiring import build
 from tests.integration import company
+from tests.integration.web_site import PASSWORD
 
 pytestmark = pytest.mark.server
 FEW = [Kind("everyone"), Kind("hr / 1", ("hr",)), Kind("all", ("*",), 9, ("admin", "engineer"))]
@@ -56,7 +58,8 @@ def ground(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     place = shutil.copytree(loaded, tmp_path_factory.mktemp("verify") / "site")
     ready = threading.Event()
     ready.set()
-    with build(settings_for(company.settings(place / "storage"))) as assistant:
+    auth = Auth(local=LocalAccounts(enabled=False))  # as where all people come from a directory
+    with build(settings_for(company.settings(place / "storage", auth=auth))) as assistant:
         yield Ground(assistant, create_app(assistant, ready=ready))
 
 
@@ -127,7 +130,9 @@ def test_what_is_broken_is_named(
 
 
 def test_what_a_killed_run_left_is_cleaned(ground: Ground) -> None:
-    assistant, before = ground.assistant, ground.held()
+    assistant = ground.assistant
+    assistant.users.add(f"{NAME}-bot", PASSWORD, roles=[], departments=[], level=1)  # a person's, whatever its name
+    before = ground.held()
     canaries = plant(assistant)
     person = enter(assistant, FEW[1], 1)
     assert ground.held() != before

@@ -16,6 +16,7 @@ import pytest
 from assistant.access.principal import LOCAL_OPERATOR
 from assistant.errors import StorageError
 from assistant.records.audit import os_account
+from assistant.settings_security import Access
 from assistant.settings_security import Audit as AuditSettings
 from tests.integration import company
 from tests.integration.talking import PRICES, quick_site
@@ -118,6 +119,21 @@ def test_a_failed_sign_in_names_no_more_than_the_account(web: Web) -> None:
     assert "wrong" not in str(made[0])
 
 
+def test_the_audit_can_not_be_filled_with_what_is_no_question(web: Web) -> None:
+    """A request may have megabytes, and nothing is ever taken out of the audit."""
+    long = "ы" * 500_000
+    with web.client("sales") as client:
+        start = web.assistant.audit.head().number
+        problem(client.post("/api/search", json={"query": long}), 422)
+        problem(client.post("/api/ask", json={"question": long}), 422)
+        problem(client.post("/api/ask", json={"question": PRICES, "conversation": long}), 404)
+        problem(client.post("/api/feedback", json={"message": long, "rating": 1}), 404)
+        assert (
+            client.get(f"/documents/{web.document('sales/prices.md')}", params={"page": "9" * 4000}).status_code < 500
+        )
+    assert sum(len(one.line()) for one in web.assistant.audit.records(after=start)) < 10_000
+
+
 def test_no_record_no_session(web: Web) -> None:
     sessions = "SELECT count(*) FROM sessions"
     with sqlite3.connect(web.assistant.settings.storage.path / "assistant.db") as database, web.client() as client:
@@ -207,8 +223,20 @@ def test_configuration_at_start_has_no_secret_in_it(web: Web) -> None:
     web.assistant.auditing.started(web.assistant.settings, "serve")
     ((kind, _, details),) = records(web, start)
     assert kind == "config.start"
-    assert set(details) == {"what", "version", "ways", "settings"}
+    assert set(details) == {"what", "version", "ways", "settings", "access_file"}
     assert (details["ways"], len(details["settings"])) == (["local"], 64)
+
+
+def test_a_change_of_the_access_file_while_nothing_ran_is_seen_at_the_start(web: Web, tmp_path: Path) -> None:
+    file = tmp_path / "access.yaml"
+    settings = web.assistant.settings.model_copy(update={"access": Access(file=file)})
+    seen = []
+    for text in ("groups: {}", "groups: {}", "groups: {guests: {departments: [hr]}}"):
+        file.write_text(text)
+        start = web.assistant.audit.head().number
+        web.assistant.auditing.started(settings, "serve")
+        seen.append(records(web, start)[0][2]["access_file"])
+    assert seen[0] == seen[1] != seen[2]
 
 
 def test_words_of_questions_can_be_left_out(place: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from assistant.ingest.access_rules import Said, parse, settled
 from assistant.ingest.places import Place
 from assistant.ingest.plan import NO_RULE, Plan
 from assistant.ingest.sources import scan
+from assistant.ingest.sources.item import SourceItem
+from assistant.ingest.sources.sidecars import Sidecars
 from tests.unit.test_plan import CLASSES, HR, MANAGERS, Folder
 
 TRUST = "trust_metadata: true\n"
@@ -179,6 +181,7 @@ BROKEN = [
     ("a: 1\n---\nb: 2", "not valid YAML"),
     ("? [a]\n: b", "not valid YAML"),
     ("rules: [{match: '*a*a*a*a*a*a*a', department: it}]", "a pattern has 4 stars at most"),
+    *((f"department: it\nrules: [{{match: '{one}', level: 3}}]", "matches nothing") for one in ("!open/*", "#x", " ")),
     ("department: it\n# " + "x" * 70_000, "it is larger than 64 KB"),
 ]
 
@@ -211,6 +214,16 @@ def test_one_that_cant_be_read_closes_what_is_below_it(folder: Folder) -> None:
     file.rmdir()
     file.write_bytes(b"department: \xff")
     assert "it is not in UTF-8" in str(classes(folder)["hr/a.md"])
+
+
+def test_folders_thousands_deep_do_not_end_the_run(folder: Folder) -> None:
+    """Whoever may write into a folder of a source must not be able to keep everybody's documents from being loaded."""
+    deep = "a/" * 1500 + "x.md"
+    files = {".access.yaml": b"department: hr\nlevel: 2", "_meta.yaml": b"author: A"}
+    sidecars = Sidecars(set(files), files.__getitem__, trusted=False)
+    item = sidecars.apply(SourceItem(deep, folder.root / "x.md", 0, 0))
+    assert [(said.department, said.level) for said in item.access] == [("hr", 2)]
+    assert item.metadata == {"author": "A"}
 
 
 @pytest.mark.parametrize("name", [".Access.yaml", ".ACCESS.YAML", ".access.yml"])

@@ -5,7 +5,7 @@ below it, `report.docx.meta.yaml` or `report.meta.yaml` for the file beside it; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -68,9 +68,8 @@ class Sidecars:
 
     def _folder(self, folder: str) -> dict[str, Any] | str:
         """What holds for everything in a folder: of the folders above it and its own."""
-        if folder not in self._folders:
-            above = folder.rpartition("/")[0]
-            self._folders[folder] = self._together(self._folder(above), self._of_folder(folder))
+        for one in _unknown(folder, self._folders):
+            self._folders[one] = self._together(self._folders[one.rpartition("/")[0]], self._of_folder(one))
         return self._folders[folder]
 
     def _of_folder(self, folder: str) -> dict[str, Any] | str:
@@ -109,16 +108,16 @@ class Sidecars:
 
     def _access_of(self, folder: str) -> Access:
         """Those of the folders above it, and its own."""
-        if folder not in self._access:
-            above = self._access_of(folder.rpartition("/")[0]) if folder else ()
-            own = self._access_files.get(folder, [])
+        for one in _unknown(folder, self._access):
+            above = self._access[one.rpartition("/")[0]] if one else ()
+            own = self._access_files.get(one, [])
             if isinstance(above, str) or not own:
-                self._access[folder] = above
+                self._access[one] = above
             else:
                 try:
-                    self._access[folder] = (*above, self._rules(own))
+                    self._access[one] = (*above, self._rules(own))
                 except DocumentError as error:
-                    self._access[folder] = str(error)
+                    self._access[one] = str(error)
         return self._access[folder]
 
     def _rules(self, paths: list[str]) -> AccessFile:
@@ -139,6 +138,17 @@ class Sidecars:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DocumentError("it is not in UTF-8: save it so") from error
+
+
+def _unknown(folder: str, known: Container[str]) -> list[str]:
+    """The folder and those above it that are not known yet, the outermost first: some are thousands deep."""
+    found = []
+    while folder not in known:
+        found.append(folder)
+        if not folder:
+            break
+        folder = folder.rpartition("/")[0]
+    return found[::-1]
 
 
 def _folded(path: str) -> str:
