@@ -61,4 +61,4 @@ class Oidc(Block):
     ca_file: Path | None = Field(
         default=None, description="Certificates (PEM) that the provider's own is checked with; by default the system's."
     )
-    proxy: str | None = Field(default=None, description="HTTP proxy on the way to the provider; by default none.")
+    proxy: SecretStr | None = Field(default=None, description="HTTP proxy on the way to the provider; by default none.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import os
 import re
@@ -21,7 +22,7 @@ log = logging.getLogger("assistant.settings")
 
 _FILE = "file:"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_IN_ADDRESS = re.compile(r"://[^/@\s]*?:([^/@\s]+)@")
+_IN_ADDRESS = re.compile(r"://[^/:\s]*:([^/\s]+)@")  # up to the last @, as those who connect read it
 _LEAST_CHARS = 8
 # What examples, guides and images have, and what people type who mean to come back to it.
 _KNOWN = frozenset(
@@ -32,7 +33,10 @@ _KNOWN = frozenset(
     12345678 123456789 1234567890 пароль секрет
     """.split()  # noqa: SIM905 - a list of words is read more easily so
 )
-_NO_SECRET = frozenset({"", "empty", "none", "-"})  # what servers are given that want a key and check none
+# What servers are given that want a key and check none. Taken out of a log it would garble it.
+_NO_SECRET = frozenset(
+    {"", "-", "empty", "none", "null", "na", "n/a", "no-key", "not-needed", "dummy", "ollama", "vllm", "lm-studio"}
+)
 _NOT_OURS = "ingest.passwords"  # of documents that others have encrypted
 
 
@@ -117,12 +121,18 @@ def _secrets(value: object, place: str) -> Iterator[tuple[str, str]]:
 
 
 def masked(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Takes these secrets out of a text, also the passwords inside addresses; very short ones would garble it."""
+    """Takes these secrets out of a text, also the passwords inside addresses and what is quoted as JSON or Python does.
+
+    Very short ones, and those that are none, would garble it.
+    """
     words: set[str] = set()
     for secret in secrets:
         inside = _IN_ADDRESS.search(secret)
         words |= {secret, *([inside[1], unquote(inside[1])] if inside else [])}
-    longest = sorted((word for word in words if len(word) > 3), key=len, reverse=True)
+    words = {word for word in words if len(word) > 3 and word.lower() not in _NO_SECRET}
+    words |= {repr(word)[1:-1] for word in words}
+    words |= {json.dumps(word, ensure_ascii=False)[1:-1] for word in words}
+    longest = sorted(words, key=len, reverse=True)
     if not longest:
         return str
     pattern = re.compile("|".join(map(re.escape, longest)))

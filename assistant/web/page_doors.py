@@ -26,6 +26,7 @@ _OPEN = re.compile(
 _HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([\w-]+)/?")
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _KEPT = 200_000  # pages open at once; the one unused for longest is forgotten
+_LONGEST = 64  # of a number: a browser makes 11 characters
 
 
 class PageDoors:
@@ -57,6 +58,8 @@ class PageDoors:
 
     async def _is_own(self, request: Request, body: bytes) -> bool:
         numbers = _numbers(request, body)
+        if numbers is None or any(len(number) > _LONGEST for number in numbers):
+            return False
         if not numbers:
             return True  # Gradio refuses it, or gives it a number that nobody knows
         who = await principal_or_none(request)
@@ -71,8 +74,8 @@ class PageDoors:
         return True
 
 
-def _numbers(request: Request, body: bytes) -> set[str]:
-    """All that a request may name a page by."""
+def _numbers(request: Request, body: bytes) -> set[str] | None:
+    """All that a request may name a page by; None for a body whose names can't be seen."""
     query = parse_qs(request.scope["query_string"].decode("latin-1"))
     found: set[Any] = set(query.get("session_hash", []))
     if beat := _HEARTBEAT.fullmatch(request.scope["path"]):
@@ -81,6 +84,8 @@ def _numbers(request: Request, body: bytes) -> set[str]:
         told = json.loads(body) if body else {}
     except ValueError:
         told = {}
+    except RecursionError:  # nested so deep
+        return None
     if isinstance(told, dict):
         found.add(told.get("session_hash"))
     return {number for number in found if isinstance(number, str) and number}

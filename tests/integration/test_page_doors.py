@@ -149,6 +149,20 @@ def test_another_number_beside_ones_own_does_not_help(web: Web) -> None:
         assert stranger.get(address).status_code == 404
 
 
+def test_a_body_nested_so_deep_that_it_is_not_read_names_nobodys_page(web: Web) -> None:
+    deep = b'{"session_hash": "pageone1", "data": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    with web.client("sales") as client:
+        for path in ("queue/join", "run/predict", "cancel"):
+            answer = client.post(f"/gradio_api/{path}", content=deep, headers={"content-type": "application/json"})
+            assert answer.status_code == 404
+
+
+def test_numbers_of_pages_do_not_fill_the_memory(web: Web) -> None:
+    with web.client("staff") as client:
+        assert join(client, "x" * 65, function_of(client), ["?", "", "k3"]).status_code == 404
+        assert client.get(f"/gradio_api/heartbeat/{'x' * 65}").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [("/", "staff"), ("/login", None), ("/account", "staff"), ("/admin/documents", "admin"), ("/health", None)],

@@ -22,7 +22,7 @@ def load(*blocks: dict[str, object], **environ: str) -> Settings:
 
 
 def test_a_block_is_read_and_its_secret_is_not_shown() -> None:
-    settings = load({**RIGHT, "client_secret": "s3cret-value"})
+    settings = load({**RIGHT, "client_secret": "s3cret-value", "proxy": "http://me:s3cret-value@proxy:3128"})
     (provider,) = settings.auth.oidc
     assert provider.client_secret is not None
     assert provider.client_secret.get_secret_value() == "s3cret-value"

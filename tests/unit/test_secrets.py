@@ -14,7 +14,7 @@ from assistant.errors import ConfigError
 from assistant.operations.logs import configure_logs
 from assistant.settings import Chroma, Database, Limits, Llm, Server, Settings, Storage
 from assistant.settings_loader import load_settings
-from assistant.settings_secrets import check_published, secrets_of
+from assistant.settings_secrets import check_published, masked, secrets_of
 
 GOOD = "kV9-2fXq_81mZr7Pw0"
 
@@ -139,6 +139,24 @@ def test_logs_show_no_secret(tmp_path: Path, logs: Path) -> None:
     assert not [one for one in (GOOD, "tok-91-xyz", "key-77-abc") if one in written]
 
 
+def test_a_secret_is_masked_also_where_it_is_quoted(tmp_path: Path, logs: Path) -> None:
+    secret = "a\"b\\c'd-91-xyz"
+    url = "redis://:long@password-91@cache/0"
+    configure_logs(
+        Settings(storage=Storage(path=tmp_path), chroma=Chroma(token=secret), limits=Limits(storage=url)), console=False
+    )
+    log = structlog.get_logger("assistant.test")
+    log.info("connecting", header=f"Bearer {secret}", headers=repr([secret]), password="long@password-91")
+    log.info("connecting", headers=[secret])
+    written = logs.read_text("utf-8")
+    assert len([json.loads(line) for line in written.splitlines()]) == 2
+    assert not [one for one in ("xyz", "long@", "password-") if one in written]
+
+
+def test_what_is_given_instead_of_a_key_garbles_no_log() -> None:
+    assert masked(["ollama", "EMPTY", "none", "key"])("ollama: none of EMPTY, key") == "ollama: none of EMPTY, key"
+
+
 def published(**blocks: object) -> Settings:
     return Settings.model_validate({"server": {"host": "0.0.0.0", "secure_cookies": True}, **blocks})
 
@@ -170,6 +188,7 @@ def test_nothing_is_published_with_a_weak_secret(blocks: dict[str, object], plac
     [
         {"database": {"url": f"postgresql+psycopg://assistant:{GOOD}@db/assistant"}, "chroma": {"token": GOOD}},
         {"database": {"url": "postgresql+psycopg://assistant@db/assistant"}, "limits": {"storage": "redis://cache/0"}},
+        {"limits": {"storage": "redis://:l0ng@password@cache/0"}, "llms": [{"provider": "echo", "api_key": "ollama"}]},
         {"llms": [{"provider": "echo", "api_key": "EMPTY"}], "ingest": {"passwords": ["123"]}},
         {},
     ],

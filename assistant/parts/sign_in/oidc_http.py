@@ -60,7 +60,8 @@ class OidcHttp:
         )
 
     def _transport(self) -> _Bounded:
-        through = httpx2.HTTPTransport(verify=self._tls, proxy=self._settings.proxy)
+        proxy = self._settings.proxy
+        through = httpx2.HTTPTransport(verify=self._tls, proxy=proxy.get_secret_value() if proxy else None)
         return _Bounded(through, seconds=2 * self._settings.timeout_seconds)
 
 
