@@ -14,6 +14,8 @@ import typer
 from assistant.signs import unseen_escaped, without_unseen
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from assistant.assistant import Assistant
     from assistant.settings import Settings
 
@@ -58,3 +60,10 @@ def note(text: str) -> None:
 def told(text: str, *, end: str = "\n", flush: bool = False) -> None:
     """What others have written, on stdout: a document must not move the cursor, colour a line or retitle the window."""
     print(without_unseen(text), end=end, flush=flush)
+
+
+def show(table: Table, *, width: int) -> None:
+    """A table on stdout, its words as they are: `[draft]` in a file's name is no markup. `width` is that of a file."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False).print(table)

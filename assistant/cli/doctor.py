@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, show, told
+from assistant.signs import without_unseen
 
 if TYPE_CHECKING:
     from assistant.operations.index_check import IndexReport
@@ -54,9 +55,9 @@ def health(context: typer.Context, as_json: Json = False) -> None:
         print_json(found.as_json())
     else:
         for part in found.parts:
-            print(f"{part.state:9} {part.name:18} {part.version:12} {part.detail}")
+            told(f"{part.state:9} {part.name:18} {part.version:12} {part.detail}")
             if part.advice:
-                print(f"{'':9} {'':18} → {part.advice}")
+                told(f"{'':9} {'':18} → {part.advice}")
         print(found.status)
     if found.status == "unhealthy":
         raise typer.Exit(1)
@@ -92,7 +93,6 @@ def index(
 
 
 def _print(report: IndexReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     left, findability = report.left, report.findability
@@ -102,9 +102,9 @@ def _print(report: IndexReport) -> None:
     if problems := report.found.counts():
         table = Table("problem", "found", "left", "for example", box=None, header_style="bold")
         for name, count in problems.items():
-            examples = "\n".join(report.examples(name)[:2])
+            examples = without_unseen("\n".join(report.examples(name)[:2]))
             table.add_row(_PROBLEMS[name], str(count), str(left.counts().get(name, 0)), examples)
-        Console(width=None if sys.stdout.isatty() else 240).print(table)
+        show(table, width=240)
     else:
         print("catalog, vectors and word index agree")
     print(f"found by their own first sentence: {findability.share:.0%} of {findability.looked_for} documents")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json, told
+from assistant.cli.context import note, of, print_json, show, told
 from assistant.cli.ingest_view import live_progress, print_table
 from assistant.signs import without_unseen
 
@@ -101,7 +100,6 @@ def list_documents(
     if as_json:
         print_json({"documents": found})
         return
-    from rich.console import Console
     from rich.table import Table
 
     several = len({(row["pipeline"], row["source"]) for row in found}) > 1
@@ -125,7 +123,7 @@ def list_documents(
         source = [row["source"] or row["pipeline"]] if several else []
         cells = (row["id"], *source, row["path"], access, pages, str(row["chunks"]), state)
         table.add_row(*map(without_unseen, cells))
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    show(table, width=240)
     note(f"documents: {len(found)}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 if TYPE_CHECKING:
     from assistant.explaining.service import Explanation
@@ -50,7 +50,7 @@ def list_classes(context: typer.Context, user: str, as_json: Json = False) -> No
         return
     for one in found:
         by = "; ".join(origin.place for origin in one.by)
-        print(f"{one.access_class.department}, level {one.access_class.level}; documents: {one.documents}; by {by}")
+        told(f"{one.access_class.department}, level {one.access_class.level}; documents: {one.documents}; by {by}")
     note(f"documents that {user} reads: {total}")
 
 
@@ -63,25 +63,25 @@ def all_classes(context: typer.Context, as_json: Json = False) -> None:
         return
     for one in found:
         people = ", ".join(one.people) or "nobody"
-        print(
+        told(
             f"{one.access_class.department}, level {one.access_class.level}; documents: {one.documents}; read by {people}"
         )
 
 
 def _print(found: Explanation) -> None:
-    print(f"{found.user} {'may read' if found.readable else 'may not read'} {found.row.path}: {found.reason}")
+    told(f"{found.user} {'may read' if found.readable else 'may not read'} {found.row.path}: {found.reason}")
     if found.access_class is not None:
-        print(f"  its class: {found.access_class.department}, level {found.access_class.level}")
+        told(f"  its class: {found.access_class.department}, level {found.access_class.level}")
     for rule in found.origins.rules:
-        print(f"    {rule.place}: {_given(rule.department, rule.level)}")
+        told(f"    {rule.place}: {_given(rule.department, rule.level)}")
     if found.origins.note:
-        print(f"    {found.origins.note}")
+        told(f"    {found.origins.note}")
     if found.moves_to is not None:
-        print(f"    the next ingest moves it to {found.moves_to.department}, level {found.moves_to.level}")
+        told(f"    the next ingest moves it to {found.moves_to.department}, level {found.moves_to.level}")
     for right in found.by:
-        print(f"  {found.user} has by {right.place}: {_given(right.department, right.level)}")
+        told(f"  {found.user} has by {right.place}: {_given(right.department, right.level)}")
     if found.needed:
-        print(f"  needed: {found.needed}")
+        told(f"  needed: {found.needed}")
 
 
 def _given(department: str | None, level: int | None) -> str:

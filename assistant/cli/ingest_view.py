@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from assistant.cli.context import show
 from assistant.ingest.progress import IngestProgress, Progress
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ def _current(state: IngestProgress, width: int) -> str:
 
 def print_table(reports: list[IngestReport]) -> None:
     """Counts of each pipeline on stdout; what is nothing everywhere has no column, so that 80 characters are enough."""
-    from rich.console import Console
     from rich.table import Table
 
     names = ("files", "added", "updated", "removed", "unchanged", "failed", "pages", "by OCR", "passages")
@@ -85,4 +85,4 @@ def print_table(reports: list[IngestReport]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for report, row in zip(reports, rows, strict=True):
         table.add_row(report.pipeline, *(str(row[number]) for number in shown), f"{report.seconds:.1f} s")
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    show(table, width=160)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 from assistant.cli.users import users
 
 if TYPE_CHECKING:
@@ -46,20 +46,20 @@ def look_up(
 
 def _print(one: LookedUp) -> None:
     said, who = one.said, one.said.identity
-    print(f"directory {one.directory}: {one.problem or _standing(one)}")
+    told(f"directory {one.directory}: {one.problem or _standing(one)}")
     for entry in said.entries:
-        print(f"  entry        {entry}")
+        told(f"  entry        {entry}")
     if said.accepted is not None:
-        print(f"  password     {'right' if said.accepted else 'refused'}")
+        told(f"  password     {'right' if said.accepted else 'refused'}")
     if who is None:
         return
-    print(f"  name         {who.name}\n  full name    {who.display_name}\n  address      {who.email or '-'}")
-    print(f"  id           {who.subject}")
+    told(f"  name         {who.name}\n  full name    {who.display_name}\n  address      {who.email or '-'}")
+    told(f"  id           {who.subject}")
     for group in who.groups:
-        print(f"  group        {group}")
+        told(f"  group        {group}")
     grants = ", ".join(f"{grant.department} up to level {grant.level}" for grant in sorted(one.gives.grants))
-    print(f"  reads        {grants or 'nothing by his groups'}")
-    print(f"  roles        {', '.join(sorted(one.gives.roles)) or '-'}")
+    told(f"  reads        {grants or 'nothing by his groups'}")
+    told(f"  roles        {', '.join(sorted(one.gives.roles)) or '-'}")
 
 
 def _standing(one: LookedUp) -> str:

@@ -26,7 +26,7 @@ from assistant.cli import (
     users,
     watching,
 )
-from assistant.cli.context import Context
+from assistant.cli.context import Context, note
 from assistant.errors import AssistantError
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def run() -> None:
     try:
         app()
     except AssistantError as error:
-        print(f"assistant: {error}", file=sys.stderr)
+        note(f"assistant: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("assistant: stopped; what was done until now stays, the same command goes on from there", file=sys.stderr)
@@ -85,5 +85,5 @@ def run() -> None:
         from assistant.operations.logs import log_failure
 
         place = log_failure(error)
-        print(f"assistant: unexpected error: {type(error).__name__}: {error} (details in {place})", file=sys.stderr)
+        note(f"assistant: unexpected error: {type(error).__name__}: {error} (details in {place})")
         sys.exit(1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, show
 from assistant.cli.ingest_view import live_progress
 
 if TYPE_CHECKING:
@@ -234,10 +234,9 @@ def _list(assistant: Assistant, as_json: bool) -> None:
     if as_json:
         print_json({"generations": rows})
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*rows[0], box=None, header_style="bold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    show(table, width=200)

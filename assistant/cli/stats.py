@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli.context import of, print_json
+from assistant.cli.context import of, print_json, show
 
 if TYPE_CHECKING:
     from assistant.records.statistics import Figures
@@ -39,7 +38,6 @@ def stats(
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     adoption, saved = report.adoption, report.saved
@@ -60,7 +58,7 @@ def _print(report: Report) -> None:
             table.add_row(("day " if report.is_daily else "week of ") + point.day.isoformat(), *_row(point.figures))
     for one in report.departments if report.department is None else ():
         table.add_row(f"department {one.name}", *_row(one.figures))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    show(table, width=160)
 
 
 def _row(one: Figures) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 tokens = typer.Typer(
     help="Tokens with which programs ask (HTTP API, OpenAI-compatible API, MCP).", no_args_is_help=True
@@ -65,7 +65,7 @@ def list_tokens(context: typer.Context, user: str, as_json: Json = False) -> Non
         return
     for one in found:
         end = "over since" if one.is_over else "until"
-        print(
+        told(
             f"{one.id}  {one.name} ({', '.join(one.scopes)}): {end} {one.expires_at:%Y-%m-%d}; last used {_day(one.used_at)}"
         )
     note(f"tokens: {len(found)}")
@@ -77,7 +77,7 @@ def revoke_token(context: typer.Context, user: str, token: str) -> None:
     from assistant.wiring import open_tokens
 
     revoked = open_tokens(of(context).settings()).revoke(user, token)
-    print(f"revoked {revoked.id} ({revoked.name})")
+    told(f"revoked {revoked.id} ({revoked.name})")
 
 
 def _day(moment: datetime | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.context import note, of, print_json
+from assistant.cli.context import note, of, print_json, told
 
 if TYPE_CHECKING:
     from assistant.records.account_tables import UserRow
@@ -156,7 +156,7 @@ def list_users(
         print_json({"users": [_as_json(row) for row in found]})
         return
     for row in found:
-        print(_line(row))
+        told(_line(row))
     note(f"users: {len(found)}")
 
 
@@ -174,7 +174,7 @@ def remove_user(context: typer.Context, name: str) -> None:
 def _print_account(context: typer.Context, name: str) -> None:
     from assistant.wiring import open_users
 
-    print(_line(open_users(of(context).settings()).row(name)))
+    told(_line(open_users(of(context).settings()).row(name)))
 
 
 def _line(row: UserRow) -> str:
