@@ -87,7 +87,9 @@ class Place:
         own = PurePosixPath(path)
         wanted = {*metadata.FOLDER_FILES, *access_rules.NAMES}
         named = {f"{name}{metadata.SIDECAR}".lower() for name in (own.name, own.stem)}
-        for number, above in enumerate(own.parents):
+        for number, above in reversed(
+            [*enumerate(own.parents)]
+        ):  # the outermost first: each is looked for in the one above
             folder = "" if str(above) == "." else str(above)
             names = wanted | named if number == 0 else wanted
             yield from (_joined(folder, name) for name in self._entries(folder) if name.lower() in names)

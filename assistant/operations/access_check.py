@@ -26,6 +26,8 @@ class AccessCheck:
     @property
     def sentence(self) -> str:
         moment = f"{self.at:%Y-%m-%d %H:%M} UTC"
+        if not self.checks:
+            return f"it could not be made on {moment}: see the log"
         if self.leaks:
             return f"{len(self.leaks)} leaks in {self.checks} checks on {moment}: {'; '.join(self.leaks[:_SHOWN])}"
         if self.others:
@@ -45,6 +47,12 @@ def keep(storage: Path, report: dict[str, Any]) -> None:
         os.replace(written, file)
     except OSError as error:
         raise StorageError(f"{file} can't be written: {error.strerror or error}") from error
+
+
+def keep_failure(storage: Path, reason: str) -> None:
+    """Of a check that was not made, where none ever was; what an earlier one found stays until it is too old."""
+    if last(storage) is None:
+        keep(storage, {"checks": 0, "leaks": [], "missing": [], "broken": [reason]})
 
 
 def last(storage: Path) -> AccessCheck | None:

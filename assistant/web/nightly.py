@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
 from assistant.errors import AssistantError
-from assistant.operations.access_check import last
+from assistant.operations.access_check import keep_failure, last
 from assistant.settings import Settings
 
 log = structlog.get_logger("assistant.server")
@@ -52,8 +53,14 @@ class Nightly:
                 log.info("access is verified", found=found.sentence)
         except AssistantError as error:
             log.error("access could not be verified", reason=str(error))
+            self._tell_health(error)
         except Exception as error:  # noqa: BLE001 - a bug must not end it until the next start
             log.error("access could not be verified", exc_info=error)
+            self._tell_health(error)
+
+    def _tell_health(self, error: Exception) -> None:
+        with suppress(AssistantError):  # the disk may be what is wrong
+            keep_failure(self._settings.storage.path, str(error) or type(error).__name__)
 
 
 def seconds_until(clock: str, now: datetime) -> float:

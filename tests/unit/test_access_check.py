@@ -86,6 +86,14 @@ def test_a_night_that_fails_is_logged_and_the_next_one_comes(settings: Settings)
     with structlog.testing.capture_logs() as lines:
         Nightly(settings, fail).check()
     assert [(line["log_level"], line["reason"]) for line in lines] == [("error", "the disk is full")]
+    part = health._access_verified(cast(Any, SimpleNamespace(settings=settings)))
+    assert part.state == "degraded", "one that never worked is seen in the health"
+    assert "could not be made" in part.detail
+    keep(settings.storage.path, LEAK.as_json())
+    Nightly(settings, fail).check()
+    found = last(settings.storage.path)
+    assert found is not None
+    assert found.leaks, "a leak that was found stays"
 
 
 def test_without_a_result_health_says_so_and_an_old_one_is_no_proof(settings: Settings) -> None:

@@ -226,6 +226,11 @@ def test_folders_thousands_deep_do_not_end_the_run(folder: Folder) -> None:
     assert item.metadata == {"author": "A"}
 
 
+def test_a_path_in_deep_folders_has_its_class_on_the_documents_page_too(folder: Folder) -> None:
+    path = "hr/" + "a/" * 900 + "x.md"
+    assert classes(folder, **{path: "x"}) == {path: AccessClass("hr", 1)}
+
+
 @pytest.mark.parametrize("name", [".Access.yaml", ".ACCESS.YAML", ".access.yml"])
 def test_it_counts_however_its_name_is_written(folder: Folder, name: str) -> None:
     found = classes(folder, **{f"hr/{name}": "level: 4", "hr/a.md": "x"})

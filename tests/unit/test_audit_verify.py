@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from assistant.access.principal import Principal
+from assistant.records import audit_check
 from assistant.records.audit import Audit
 from assistant.records.audit_check import Problem
 from assistant.records.audit_record import AuditRecord
@@ -201,3 +202,20 @@ def test_a_page_of_the_chain_can_be_checked_by_anybody(written: Audit) -> None:
     claimed = line.pop("hash")
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest() == claimed
+
+
+def test_a_table_that_was_changed_everywhere_takes_no_hours(
+    audit: Audit,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a record was before costs two thousand hashes: only of the first ones it is told."""
+    tried: list[int] = []
+    monkeypatch.setattr(audit_check, "_PLACED", 3)
+    monkeypatch.setattr(audit_check, "_place_of", lambda record: tried.append(record.number))
+    for number in range(COUNT):
+        audit.record("question", IVANOVA, text=f"вопрос {number + 1}")
+    found = tampered(
+        audit, lambda connection, _file, _records: connection.execute("UPDATE audit_events SET actor = 'x'")
+    )
+    assert {problem.number for problem in found} == set(range(1, COUNT + 1))
+    assert tried == [1, 2]  # each is wrong in the file too
