@@ -236,6 +236,19 @@ def test_an_access_file_that_a_server_does_not_give_changes_nothing(share: Share
         share.plan()
 
 
+def test_a_folder_in_the_place_of_an_access_file_closes_what_is_beside_it_and_no_more(share: Share) -> None:
+    """It does not pass, as a failing server does: whoever may write one folder would stop every later run."""
+    share.write("hr/deep/a.md", "текст")
+    share.write("hr/b.md", "текст")
+    share.load()
+    (share.server.folder / "hr/deep/.access.yaml").mkdir()
+    plan = share.plan()
+    assert [(one.withdraw, one.error) for one in plan.refused] == [
+        (True, "its access file hr/deep/.access.yaml: it is no file, or a link, and those are not followed: copy it")
+    ]
+    assert plan.unchanged == 1
+
+
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     pytest.importorskip("webdav4")
     try:

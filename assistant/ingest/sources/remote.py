@@ -121,7 +121,7 @@ def items(pipeline: Pipeline, cache: Path | None, file_mb: int) -> list[SourceIt
 
 class _Listing:
     def __init__(self, pipeline: Pipeline, server: Server, copies: Path, file_mb: int) -> None:
-        self.metadata_files: dict[str, RemoteFile] = {}
+        self.metadata_files: dict[str, RemoteFile | None] = {}  # None: a folder or a link of that name
         self._pipeline = pipeline
         self._server = server
         self._copies = copies
@@ -147,13 +147,15 @@ class _Listing:
                 elif is_folder and not is_access_file(name):
                     folders.append(whole)
                 elif is_metadata_file(name):
-                    self.metadata_files[path] = self._remote(whole, info)
+                    self.metadata_files[path] = self._remote(whole, info) if info.get("type") == "file" else None
                 elif self._pipeline.includes(path):
                     yield self._item(path, whole, info)
 
     def read_metadata(self, path: str) -> bytes:
         """Raises `DocumentError`."""
         file = self.metadata_files[path]
+        if file is None:
+            raise DocumentError("it is no file, or a link, and those are not followed: copy it")
         if file.size > MAX_BYTES:
             return bytes(MAX_BYTES + 1)
         try:
