@@ -70,7 +70,10 @@ class Sessions:
             if user is None:
                 return None
             if now - found.used_at > _USE_NOTED_EVERY:
-                found.used_at = user.used_at = now
+                noting = update(SessionRow).where(SessionRow.id_hash == found.id_hash).values(used_at=now)
+                if not session.scalars(noting.returning(SessionRow.id_hash)).all():
+                    return None  # it was ended at this moment
+                session.execute(update(UserRow).where(UserRow.id == user.id).values(used_at=now))
             return found, user
 
     def of_user(self, user: str) -> list[SessionRow]:

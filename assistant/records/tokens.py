@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.errors import ConfigError, NotFound
@@ -111,7 +111,10 @@ class Tokens:
             if now >= token.expires_at:
                 return None
             if token.used_at is None or now - token.used_at > _USE_NOTED_EVERY:
-                token.used_at = user.used_at = now
+                noting = update(ApiTokenRow).where(ApiTokenRow.id == token.id).values(used_at=now)
+                if not session.scalars(noting.returning(ApiTokenRow.id)).all():
+                    return None  # it was revoked at this moment
+                session.execute(update(UserRow).where(UserRow.id == user.id).values(used_at=now))
             return token, user
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from assistant.accounts.service import AccountService
 from assistant.errors import AccessDenied, ConfigError, LimitReached, WrongPassword
 from assistant.records.account_tables import SessionRow
 from assistant.records.database import Database
+from assistant.records.sessions import Sessions
 from assistant.records.tokens import Tokens
 from assistant.records.users import Users
 from assistant.settings_security import Auth, LocalAccounts
@@ -243,3 +244,22 @@ def test_a_sign_in_that_was_on_its_way_is_not_let_in_after_a_change(
     with pytest.raises(AccessDenied):
         accounts.sign_in("Иванова", PASSWORD)
     assert count_sessions(database) == 0
+
+
+def test_a_session_and_a_token_that_end_while_they_are_looked_up(accounts: AccountService, database: Database) -> None:
+    """Their use is noted once a minute: there is nothing to be noted of any more."""
+    other = Database(database.url)
+    tokens = Tokens(other, audit_of(other))
+    token, secret = tokens.create("Иванова", "ci", days=1)
+    session_id = accounts.sign_in("Иванова", PASSWORD)
+    age(database, used=timedelta(minutes=5), created=timedelta(minutes=5))
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def ended(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE sessions"):
+            Sessions(other, idle_hours=1, max_days=1).end(session_id)
+        if statement.startswith("UPDATE api_tokens"):
+            tokens.revoke("Иванова", token.id)
+
+    assert accounts.visitor(session_id) is None
+    assert accounts.of_token(secret) is None

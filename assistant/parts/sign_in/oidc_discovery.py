@@ -17,6 +17,9 @@ from assistant.parts.sign_in.oidc_http import OidcHttp, text_of
 from assistant.settings_oidc import Address, Oidc
 
 _KEPT_SECONDS = 3600.0  # a key that the provider withdrew is believed for no longer
+_REST_SECONDS = (
+    5.0  # of a provider that did not answer: who waited meanwhile would wait for its time limit too, one by one
+)
 _REFETCH_SECONDS = 60.0  # tokens with made-up key ids don't make us ask at every one of them
 _ADDRESS = TypeAdapter(Address)
 _KINDS = {"RSA": ("RS", "PS"), "EC": ("ES",)}
@@ -47,13 +50,14 @@ class Discovery:
         self._lock = threading.Lock()
         self._provider: tuple[float, Provider] | None = None
         self._keys: tuple[float, list[Key]] | None = None
+        self._failed: tuple[float, str] | None = None
 
     def provider(self) -> Provider:
         """Raises `SignInUnavailable`: also for a discovery that does not fit the settings."""
         with self._lock:
             if self._provider is None or time.monotonic() - self._provider[0] > _KEPT_SECONDS:
                 url = get_well_known_url(self._settings.issuer, external=True)
-                self._provider = (time.monotonic(), self._read(self._http.get(url, "discovery")))
+                self._provider = (time.monotonic(), self._read(self._get(url, "discovery")))
             return self._provider[1]
 
     def key(self, key_id: object, algorithm: str) -> Key:
@@ -84,7 +88,7 @@ class Discovery:
 
     def _fetch_keys(self, url: str) -> None:
         """Keys of other kinds, such as those for encryption, are nobody's fault and left out."""
-        listed = self._http.get(url, "keys").get("keys")
+        listed = self._get(url, "keys").get("keys")
         keys: list[Key] = []
         for one in listed if isinstance(listed, list) else []:
             if not isinstance(one, dict) or one.get("use", "sig") != "sig" or one.get("kty") not in _CLASSES:
@@ -94,6 +98,18 @@ class Discovery:
             except (JoseError, ValueError):
                 continue
         self._keys = (time.monotonic(), keys)
+
+    def _get(self, url: str, what: str) -> dict[str, Any]:
+        """Under the lock. Raises `SignInUnavailable`, at once while the provider rests."""
+        if self._failed is not None and time.monotonic() - self._failed[0] < _REST_SECONDS:
+            raise SignInUnavailable(self._failed[1])
+        try:
+            found = self._http.get(url, what)
+        except SignInUnavailable as error:
+            self._failed = (time.monotonic(), str(error))
+            raise
+        self._failed = None
+        return found
 
     def _read(self, found: dict[str, Any]) -> Provider:
         if found.get("issuer") != self._settings.issuer:
