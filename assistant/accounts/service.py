@@ -201,8 +201,18 @@ class AccountService:
         if found is None:
             return None
         token, row = found
-        standing = self._standing(row, since=row.checked_at or row.created_at, at_most=self._token_days)
+        standing = self._without_session(row)
         return Visitor(principal_of(standing, self._rights), scopes=frozenset(token.scopes)) if standing else None
+
+    def named(self, name: str) -> Principal:
+        """Whom a program of this machine asks for, under the same conditions. Raises `NotFound`, `AccessDenied`."""
+        standing = self._without_session(self._users.row(name))
+        if standing is None:
+            raise AccessDenied(f"the account '{name}' opens nothing: see `assistant users list`")
+        return principal_of(standing, self._rights)
+
+    def _without_session(self, row: UserRow) -> UserRow | None:
+        return self._standing(row, since=row.checked_at or row.created_at, at_most=self._token_days)
 
     def _standing(self, row: UserRow, *, since: datetime, at_most: timedelta | None) -> UserRow | None:
         """The account as it may be used now; None when it may not, also when the settings have its way no more."""

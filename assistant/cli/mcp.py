@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.access.principal import Principal
 from assistant.cli.context import of
 from assistant.errors import ConfigError
 
@@ -26,7 +27,11 @@ def mcp(
     from assistant.mcp_server import make_server
 
     with of(context).assistant(limited=True) as assistant:
-        assistant.principal(as_user)
+
+        def who() -> Principal:
+            return assistant.principal(None) if as_user is None else assistant.accounts.named(as_user)
+
+        who()
         assistant.auditing.started(assistant.settings, "mcp")
-        server = make_server(assistant, lambda: assistant.principal(as_user))
+        server = make_server(assistant, who)
         asyncio.run(server.run_stdio_async())

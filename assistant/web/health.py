@@ -8,6 +8,7 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from assistant.errors import AccessDenied, SignInUnavailable
 from assistant.operations.health import Health, examine
 from assistant.web.api_models import HealthOut, StateOut
 from assistant.web.session import AssistantDep, principal_or_none
@@ -56,6 +57,12 @@ async def health(request: Request, assistant: AssistantDep) -> Response:
     """
     cache: HealthCache = request.app.state.health
     found = await cache.get(assistant)
-    user = await principal_or_none(request)
+    try:
+        user = await principal_or_none(request)
+    except (
+        AccessDenied,
+        SignInUnavailable,
+    ):  # of a session with which nothing can be done now; health is for everybody
+        user = None
     body = found.as_json(detailed=user is not None and "admin" in user.roles)
     return JSONResponse(body, 503 if found.status == "unhealthy" else 200)

@@ -69,6 +69,8 @@ def test_it_says_who_one_is_what_one_may_and_why(web: Web, users: Users) -> None
 
 def test_the_password_is_changed_and_all_other_sessions_end(web: Web, users: Users) -> None:
     users.set_password("anna", PASSWORD, must_change=True)
+    with web.client("anna") as waiting:
+        assert waiting.get("/health").status_code != 403
     with web.client("anna") as here, web.client("anna") as there:
         assert "Change your password first" in page(here)
         before = here.cookies[COOKIE]

@@ -112,11 +112,12 @@ async def test_what_goes_wrong_is_a_sentence_and_the_next_call_works(mcp: Place)
         assert (await called(client, "search", query=PRICES))["results"]
 
 
-async def test_a_right_that_is_taken_away_is_away_at_once(mcp: Place) -> None:
+@pytest.mark.parametrize("how", ["remove", "disable"])
+async def test_a_right_that_is_taken_away_is_away_at_once(mcp: Place, how: str) -> None:
     async with mcp.client("--as", "seller") as client:
         assert (await called(client, "search", query=PRICES))["results"][0]["department"] == "sales"
         with build(company.settings(mcp.folder / "storage")) as assistant:
-            assistant.users.remove("seller")
+            getattr(assistant.users, how)("seller")
         assert await refused(client, "search", query=PRICES)
 
 

@@ -247,9 +247,12 @@ def test_a_program_alone_makes_the_directory_be_asked(
 ) -> None:
     accounts.sign_in("petrov", PASSWORD)
     _, secret = Tokens(database, audit_of(database)).create("petrov", "ci", days=30)
+    assert accounts.named("petrov").name == "petrov"
     corp.people.clear()
     checked_ago(database, DUE)
     assert accounts.of_token(secret) is None
+    with pytest.raises(AccessDenied):
+        accounts.named("petrov")
 
 
 def test_a_directory_that_does_not_answer_keeps_nobody_out_for_a_while(
