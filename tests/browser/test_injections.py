@@ -1,4 +1,6 @@
-"""tests/data/injections.jsonl as document, answer, question, title, comment and file name, in Chromium: it is all text."""
+"""tests/data/injections.jsonl in Chromium, as document, answer, question, title, comment, name of a file, of a person, of a
+department and of a token: it is all text.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +72,7 @@ class Hostile:
     web: Web
     talks: list[str]
     documents: list[str]
+    people: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,18 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
         shown = [
             one.row.id for one in web.assistant.documents() if "hostile" in one.row.path or "Канц" in one.row.title
         ]
-        yield Hostile(web, talks, shown)
+        yield Hostile(web, talks, shown, _people(web))
+
+
+def _people(web: Web) -> list[str]:
+    """Accounts with such names, and departments and tokens too; those whose name a form takes are returned."""
+    names = list(dict.fromkeys(text.replace("\0", "").strip() for text in TEXTS))
+    web.assistant.users.add(names[0], PASSWORD, roles=["admin"], departments=names[1:], level=1)
+    made = [names[0]]
+    for name in names[1:40:3]:  # a password takes its time
+        web.assistant.users.add(name, PASSWORD, roles=[], departments=[name], level=1)
+        made.append(name)
+    return [name for name in made if len(name) <= 200 and name.isprintable()]
 
 
 async def _talks(web: Web, who: Principal) -> list[str]:
@@ -121,7 +135,7 @@ async def _ask(web: Web, who: Principal, question: str, talk: str) -> tuple[str,
 
 
 @contextmanager
-def signed_in(browser: Browser, web: Web) -> Iterator[tuple[Page, Seen]]:
+def signed_in(browser: Browser, web: Web, name: str = "engineer") -> Iterator[tuple[Page, Seen]]:
     context = browser.new_context(locale="ru-RU")
     context.add_init_script(WATCH)
     page, seen = context.new_page(), Seen()
@@ -131,7 +145,7 @@ def signed_in(browser: Browser, web: Web) -> Iterator[tuple[Page, Seen]]:
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     try:
         page.goto(f"{web.url}/login")
-        page.fill("#name", "engineer")
+        page.fill("#name", name)
         page.fill("#password", PASSWORD)
         page.click("form button")
         page.wait_for_selector("#header .bar", timeout=60_000)
@@ -168,7 +182,14 @@ def test_the_chat_shows_all_of_it_as_text(browser: Browser, hostile: Hostile) ->
 
 def test_documents_and_the_pages_of_administrators_show_all_of_it_as_text(browser: Browser, hostile: Hostile) -> None:
     pages = [f"/documents/{one}" for one in hostile.documents]
-    pages += ["/admin/documents", "/admin/answers", "/admin/unanswered", "/admin/statistics", "/account"]
+    pages += [
+        "/admin/documents",
+        "/admin/view-as",
+        "/admin/answers",
+        "/admin/unanswered",
+        "/admin/statistics",
+        "/account",
+    ]
     with signed_in(browser, hostile.web) as (page, seen):
         for path in pages:
             answer = page.goto(hostile.web.url + path)
@@ -178,6 +199,29 @@ def test_documents_and_the_pages_of_administrators_show_all_of_it_as_text(browse
             assert "unsafe-eval" not in policy
             assert "script-src 'self';" in policy
             assert_dead(page, seen, "body")
+
+
+def test_names_of_people_departments_and_tokens_are_text(browser: Browser, hostile: Hostile) -> None:
+    web = hostile.web
+    assert len(hostile.people) > 5
+    for name in hostile.people[:2]:
+        with signed_in(browser, web, name) as (page, seen):
+            expect(page.locator("#header .who")).to_have_text(name)
+            assert_dead(page, seen, "#header")
+            page.goto(f"{web.url}/account")
+            for token in TEXTS[:3]:
+                page.fill("#token-name", token)
+                page.click("form[action='/account/tokens'] button")
+                expect(page.locator("#tokens td").first).to_be_visible()
+                assert_dead(page, seen, "body")
+    admin = hostile.people[0]
+    with signed_in(browser, web, admin) as (page, seen):
+        page.goto(f"{web.url}/admin/view-as")
+        page.fill("[name=person]", hostile.people[1])
+        page.fill("[name=question]", QUESTION)
+        page.click("form.ask button")
+        expect(page.locator("#found h2")).to_contain_text(hostile.people[1])
+        assert_dead(page, seen, "body")
 
 
 def test_a_live_answer_is_as_harmless_while_it_grows(browser: Browser, hostile: Hostile) -> None:
