@@ -54,6 +54,8 @@ MORE = (
     "evil.com, readme.md, компания.рф, компания.ru/путь, сайт.отдел.com?d=1, 1с.ru, ASP.NET",
     "почта@компания.рф и it@company.ru; help+x@пример.com.",
     "_https://evil.example_ **https://evil.example** ~~www.evil.example~~ (https://evil.example) «www.evil.example»",
+    "_evil.com_ __evil.com__, (_сайт.evil.com_) _evil.com_~** _evil.com/x_ .evil.com_",
+    "a.evil.commailto:a@b.cc evil.comxmpp:a@b.cc evil.commailto:& evil.com_x",
     "xhttps://evil.example рhttps://evil.example 9https://evil.example",
     "$$\\href{https://evil.example}{x}$$ \\(\\url{https://evil.example}\\)",
     "<!-- <img src=x> --> <?php ?> <![CDATA[<img src=x>]]> </p> <br/>",
