@@ -45,6 +45,8 @@ class YamlFile:
             raise refusal(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
         except ValueError as error:  # a number of thousands of digits, a date of month 13
             raise refusal(f"{path}: not valid YAML: {error}") from error
+        except RecursionError as error:
+            raise refusal(f"{path}: not valid YAML: it is nested too deep") from error
         self._refuse_twice(self._root)
 
     def error(self, location: Location, message: str) -> AssistantError:
@@ -69,13 +71,18 @@ class YamlFile:
 
     def _refuse_twice(self, node: yaml.Node | None) -> None:
         """YAML would take the last of two equal keys silently: of two `access` lists one would not hold."""
-        keys: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
-            if key.value in keys:
-                raise self._refusal(f"{self.path}, line {key.start_mark.line + 1}: '{key.value}' is here twice")
-            keys.add(key.value)
-        for child in _children(node):
-            self._refuse_twice(child)
+        waiting, seen = [node] if node else [], set[int]()
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:  # references may lead to one part a billion times, or in a circle
+                continue
+            seen.add(id(node))
+            keys: set[str] = set()
+            for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
+                if key.value in keys:
+                    raise self._refusal(f"{self.path}, line {key.start_mark.line + 1}: '{key.value}' is here twice")
+                keys.add(key.value)
+            waiting += reversed(_children(node))
 
     def line(self, location: Location) -> int:
         """The line (from 1) of the deepest part of the location that the file has."""

@@ -155,13 +155,14 @@ class FileRights(Rights):
             return
         try:
             found = read_access_file(path)
-        except ConfigError as error:
+            fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (ConfigError, OSError) as error:
             self._stamp = stamp
             self._keep(f"{error}; what the file said before still holds")
             return
         if self._problem is not None or found != self._groups:
             if self._noted:
-                self._noted(path, hashlib.sha256(path.read_bytes()).hexdigest())
+                self._noted(path, fingerprint)
             _log.info("%s was read anew: %d groups", path, len(found))
         self._problem, self._stamp = None, stamp
         self._groups = found

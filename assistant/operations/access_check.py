@@ -60,12 +60,12 @@ def last(storage: Path) -> AccessCheck | None:
     file = _file(storage)
     try:
         found = json.loads(file.read_text("utf-8"))
+        others = len(found["missing"]) + len(found["broken"])
+        return AccessCheck(datetime.fromisoformat(found["at"]), found["checks"], tuple(found["leaks"]), others)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{file} can't be read ({error}): run `assistant access verify`") from error
-    others = len(found["missing"]) + len(found["broken"])
-    return AccessCheck(datetime.fromisoformat(found["at"]), found["checks"], tuple(found["leaks"]), others)
 
 
 def _file(storage: Path) -> Path:

@@ -106,9 +106,10 @@ def test_without_a_result_health_says_so_and_an_old_one_is_no_proof(settings: Se
     kept["at"] = (datetime.fromisoformat(kept["at"]) - timedelta(days=4)).isoformat()
     file.write_text(json.dumps(kept))
     assert health._access_verified(assistant).state == "degraded"
-    file.write_text("{")
-    with pytest.raises(StorageError, match="access verify"):
-        last(settings.storage.path)
+    for text in ("{", "{}", "[]"):
+        file.write_text(text)
+        with pytest.raises(StorageError, match="access verify"):
+            last(settings.storage.path)
 
 
 @pytest.mark.parametrize(("now", "hours"), [("02:00", 1.0), ("03:00", 24.0), ("15:30", 11.5)])

@@ -199,3 +199,22 @@ def test_rights_made_by_hand_compare_names_in_the_same_way() -> None:
     rights = Rights({"CN=HR, DC=corp": GroupRights(frozenset({AccessClass("hr", 1)}))})
     assert rights.of(["cn=hr,dc=corp"]).grants == {AccessClass("hr", 1)}
     assert rights.problem is None
+
+
+_BOMB = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
+NEVER_ENDING = {
+    "nested": "groups: " + "[" * 3000,
+    "nested maps": "groups: " + "{a: " * 2000,
+    "in a circle": "groups: &a {x: *a}",
+    "a billion times": f"a0: &a0 [x, x]\n{_BOMB}\ngroups: {{}}",
+}
+
+
+@pytest.mark.parametrize("text", NEVER_ENDING.values(), ids=NEVER_ENDING)
+def test_what_is_nested_without_end_is_a_mistake_like_others(file: Path, text: str, looking: None) -> None:  # noqa: ARG001
+    """Every request of everybody asks what groups give: none of them may fail of it, or wait."""
+    rights = FileRights(file, required=True)
+    write(file, text)
+    assert rights.of(["admins"]).roles == {"admin"}
+    assert rights.problem is not None
+    assert "what the file said before still holds" in rights.problem
