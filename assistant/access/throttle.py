@@ -54,11 +54,10 @@ class Throttle:
         """A right one is never refused for others' wrong ones: it can't be guessed. Raises `LimitReached`."""
         rule = Rule(self._of_address, _MINUTE, ("wrong tokens", counted_address(address)))
         if refusal := self._counts.take([rule]):
-            raise LimitReached(
-                f"too many wrong tokens from this address: try again in {refusal.seconds} s",
-                refusal.seconds,
-                kind="token",
-            )
+            said = f"too many wrong tokens from this address: try again in {refusal.seconds} s"
+            error = LimitReached(said, refusal.seconds, kind="token")
+            error.is_news = self._is_news(refusal.rule)
+            raise error
 
     def request(self, what: str, address: str) -> None:
         """Something that is done for anybody, and written down. Raises `LimitReached` when that is often."""
@@ -79,10 +78,13 @@ class Throttle:
             return
         said = f"too many wrong passwords: try again in {refusal.seconds} s"
         error = LimitReached(said, refusal.seconds, kind="sign_in")
-        error.is_news = self._counts.hit([Rule(1, _MINUTE, ("told", *refusal.rule.of))]) is None
+        error.is_news = self._is_news(refusal.rule)
         if error.is_news:
             log.warning("attempts to sign in are refused", by=refusal.rule.of[1], seconds=refusal.seconds)
         raise error
+
+    def _is_news(self, rule: Rule) -> bool:
+        return self._counts.hit([Rule(1, _MINUTE, ("told", *rule.of))]) is None
 
     def _own(self, kind: str, account: str, where: str) -> list[Rule]:
         """Growing waits; the last one only says whether there was any attempt of late."""

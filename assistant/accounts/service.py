@@ -105,7 +105,8 @@ class AccountService:
         """A token that opens nothing was shown. Raises `LimitReached` when that is often."""
         with self.noting_failure("", "token"):
             self._throttle.wrong_token(address)
-        self._audit.record("sign_in.failed", None, reason="WrongToken", way="token")
+        if self._throttle.is_written_down("token", address):
+            self._audit.record("sign_in.failed", None, reason="WrongToken", way="token")
 
     def asked(self, what: str, address: str) -> None:
         """By somebody who is not signed in, for something that makes work here. Raises `LimitReached` when that is often."""

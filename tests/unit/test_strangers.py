@@ -126,3 +126,15 @@ def test_a_refused_person_is_not_taken_for_the_one_whose_name_he_has(
         accounts.enter(stranger, address=HERE)
     (record,) = written(database, "sign_in.failed")
     assert record.actor == "ivanova@sso"
+
+
+def test_wrong_tokens(database: Database, accounts: AccountService) -> None:
+    for _ in range(15):
+        accounts.wrong_token(HERE)
+    for _ in range(100):
+        with pytest.raises(LimitReached):
+            accounts.wrong_token(HERE)
+    assert [one.details for one in written(database, "sign_in.failed") if "WrongToken" not in one.details] == [
+        '{"reason":"LimitReached","way":"token"}'
+    ]
+    assert len(written(database, "sign_in.failed")) == 16
