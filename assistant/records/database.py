@@ -39,7 +39,7 @@ class Database:
 
         What its `info` has under `AFTER_COMMIT` is called then.
         """
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import DBAPIError, TimeoutError
         from sqlalchemy.orm import Session
 
         try:
@@ -47,6 +47,8 @@ class Database:
                 yield session
             for work in session.info.get(AFTER_COMMIT, ()):
                 work()
+        except TimeoutError as error:
+            raise StorageError("the database can't be used: all connections to it wait for something") from error
         except DBAPIError as error:
             raise StorageError(f"the database can't be used: {_reason(error)} (database.url, storage.path)") from error
 

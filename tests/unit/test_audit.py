@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -199,3 +200,18 @@ def test_a_file_that_differs_is_kept_aside(audit: Audit, database: Database, tmp
     assert mended.get("hash") == (forged.hash if is_record else None)
     (aside,) = mended["set_aside"]
     assert len((tmp_path / "audit" / aside).read_text("utf-8").splitlines()) == 2
+
+
+def test_who_gets_no_connection_is_told_as_where_the_database_is_away(audit: Audit, database: Database) -> None:
+    """Fifty who rate at once while something holds the database: those who wait too long get a sentence, and no record."""
+    pool: Any = database.engine.pool
+    pool._timeout = 0.1
+    held = [database.engine.connect() for _ in range(15)]
+    try:
+        with pytest.raises(StorageError, match="all connections"):
+            audit.record("question", IVANOVA)
+    finally:
+        for connection in held:
+            connection.close()
+    audit.record("question", IVANOVA)
+    check(audit, 1)
