@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import logging
@@ -105,9 +106,13 @@ def _noted(found: list[str], place: str, value: str) -> str:
 
 
 def secrets_of(settings: BaseModel, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every secret with the name of its setting."""
+    """Every secret with the name of its setting; of `bind_password_file` and the like what the file holds."""
     for name in type(settings).model_fields:
-        yield from _secrets(getattr(settings, name), f"{place}.{name}".strip("."))
+        value, inside = getattr(settings, name), f"{place}.{name}".strip(".")
+        if isinstance(value, Path) and name.removesuffix("_file") in type(settings).model_fields.keys() - {name}:
+            with contextlib.suppress(OSError, UnicodeDecodeError):  # whoever needs it says so
+                yield inside, value.read_text("utf-8").strip()
+        yield from _secrets(value, inside)
 
 
 def _secrets(value: object, place: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.errors import NotFound
@@ -95,7 +96,10 @@ async def _read(request: Request) -> tuple[bytes, Receive]:
     """The body, and how Gradio reads it again; a client that leaves is noticed as before."""
     if request.method in ("GET", "HEAD"):
         return b"", request.receive
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:  # Gradio hears it again
+        return b"", request.receive
     is_given = False
 
     async def again() -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import gradio.routes
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from assistant.web.page_doors import PageDoors
 from tests.integration.web_site import Web, site
 
 pytestmark = pytest.mark.server
@@ -208,3 +211,21 @@ def test_files_are_downloaded_and_run_nothing(web: Web) -> None:
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error() -> None:
+    """It is Gradio's to notice: here it would be logged as an unexpected error."""
+    heard: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    async def gradio(_: Scope, receive: Receive, send: Send) -> None:
+        heard.append((await receive())["type"])
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join", "query_string": b"", "headers": []}
+    asyncio.run(PageDoors(gradio, script="")(scope, receive, send))
+    assert heard == ["http.disconnect"]

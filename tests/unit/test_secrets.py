@@ -153,6 +153,18 @@ def test_a_secret_is_masked_also_where_it_is_quoted(tmp_path: Path, logs: Path) 
     assert not [one for one in ("xyz", "long@", "password-") if one in written]
 
 
+def test_what_a_named_file_holds_is_a_secret_too(tmp_path: Path) -> None:
+    file = tmp_path / "bind"
+    file.write_text("Password1\n", "utf-8")
+    directory = {"name": "corp", "kind": "openldap", "servers": ["ldap.corp"], "base_dn": "dc=corp", "bind_dn": "cn=a"}
+    blocks = {"auth": {"ldap": [{**directory, "bind_password_file": str(file)}]}}
+    assert list(secrets_of(Settings.model_validate(blocks))) == [("auth.ldap.0.bind_password_file", "Password1")]
+    with pytest.raises(ConfigError, match="bind_password_file is a password that everybody knows"):
+        check_published(published(**blocks))
+    file.unlink()
+    check_published(published(**blocks))
+
+
 def test_what_is_given_instead_of_a_key_garbles_no_log() -> None:
     assert masked(["ollama", "EMPTY", "none", "key"])("ollama: none of EMPTY, key") == "ollama: none of EMPTY, key"
 
