@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from assistant.access.policy import Policy
 from assistant.access.rights import Rights
 from assistant.account_wiring import make_accounts, make_limits, make_rights, make_single_sign_on, make_users
@@ -15,7 +17,7 @@ from assistant.assistant import Assistant
 from assistant.auditing import Auditing
 from assistant.conversations.running import Running
 from assistant.conversations.service import ConversationService
-from assistant.errors import StorageError
+from assistant.errors import ConfigError, StorageError
 from assistant.explaining.service import Explaining
 from assistant.explaining.view_as import ViewingAs
 from assistant.index.chroma_server import ChromaServer
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from assistant.ask.chain import Chain
     from assistant.ask.prompt import Prompts
     from assistant.index.glossary import Glossary
+
+log = structlog.get_logger("assistant.wiring")
 
 
 def build(
@@ -175,7 +179,12 @@ def open_database(settings: Settings, storage: Path) -> Database:
 def open_users(settings: Settings) -> Users:
     """Accounts alone: without models, Chroma and LlamaIndex, for a quick command line."""
     database, audit = _open(settings)
-    return make_users(settings, database, audit, make_rights(settings))
+    try:
+        rights = make_rights(settings)
+    except ConfigError as error:  # an account has to be shut also while that file is wrong
+        log.warning("what groups give is left out", reason=str(error))
+        rights = Rights()
+    return make_users(settings, database, audit, rights)
 
 
 def open_audit(settings: Settings) -> Audit:

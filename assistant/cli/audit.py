@@ -82,7 +82,10 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
             print(f"… and {len(found.problems) - _SHOWN} more: see --json")
         print(f"records: {found.records}; head: {found.head.number} {found.head.hash}")
     if found.problems:
-        note(f"the audit is not whole: {len(found.problems)} problems; see docs/audit.md for what to do")
+        note(
+            f"the audit is not whole (problems: {len(found.problems)}); "
+            "what to do: docs/audit.md, 'When verify finds something'"
+        )
         raise typer.Exit(1)
 
 
@@ -108,7 +111,7 @@ def export(
     since: Annotated[str | None, typer.Option(help="A day or a moment: 2026-11-29, 2026-11-29T13:00 (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Likewise; a day is meant with its end.")] = None,
     wanted: Annotated[Format, typer.Option("--format", help="jsonl or csv.")] = Format.jsonl,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; without: stdout.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; without, or -: stdout.")] = None,
 ) -> None:
     """Records by person and time. Example: `assistant audit export --user ivanova --since 2026-11-01 --format csv`"""
     from assistant.access.principal import LOCAL_OPERATOR
@@ -117,6 +120,7 @@ def export(
     first, last = _moment(since, ends=False), _moment(until, ends=True)
     found = open_audit(of(context).settings())
     chosen = {name: value for name, value in (("user", user), ("since", first), ("until", last)) if value}
+    output = None if output == Path("-") else output
     found.record("export", LOCAL_OPERATOR, what="audit", format=wanted.value, **chosen)
     rows = _rows(found.records(person=user, since=first, until=last), wanted)
     try:

@@ -120,8 +120,11 @@ def enable(context: typer.Context, name: str) -> None:
     """Let the person of a disabled account in again. Example: `assistant users enable ivanova`"""
     from assistant.wiring import open_users
 
-    open_users(of(context).settings()).enable(name)
+    accounts = open_users(of(context).settings())
+    accounts.enable(name)
     print(f"enabled {name}")
+    if _state(accounts.row(name)) == "expired":
+        note(f"the account has come to its end all the same: `assistant users expire {name} never`, or a later day")
 
 
 @users.command("expire")
@@ -180,6 +183,8 @@ def _print_account(context: typer.Context, name: str) -> None:
 def _line(row: UserRow) -> str:
     parts = [
         f"{row.source}, {_state(row)}",
+        *([f"until the end of {row.expires_at - timedelta(seconds=1):%Y-%m-%d}"] if row.expires_at else []),
+        *(["must change the password"] if row.must_change else []),
         f"departments {', '.join(row.departments) or '-'}",
         f"level {row.level}",
         f"roles {', '.join(row.roles)}",

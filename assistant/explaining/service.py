@@ -17,7 +17,7 @@ from assistant.explaining.origins import Origin, Origins, origins_of
 from assistant.index.catalog import INDEXED, Catalog
 from assistant.records.account_tables import UserRow
 from assistant.records.tables import DocumentRow
-from assistant.records.users import Users, is_on, principal_of
+from assistant.records.users import Users, is_off_here, is_on, principal_of
 from assistant.settings import Settings
 
 
@@ -168,8 +168,12 @@ class Explaining:
     def _needed(self, account: UserRow, held: AccessClass | None) -> str:
         if held is None:
             return "a rule that names the document, or a file that can be read; then an ingest"
-        if not is_on(account):
+        if account.disabled_at:
             return f"`assistant users enable {account.name}`"
+        if is_off_here(account):
+            return f"`assistant users expire {account.name} never`, or a later day"
+        if not is_on(account):
+            return f"{account.name} to be in the directory '{account.source}' again"
         return (
             f"department '{held.department}' up to level {held.level}: for a group of his in "
             f"{self._settings.access.file}, or for the account (`assistant users grant {account.name}`)"

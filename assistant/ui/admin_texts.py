@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from assistant.ingest.upload import UploadRefused
 from assistant.ui.texts import date_text
@@ -144,6 +144,11 @@ def admin_texts(language: str) -> dict[str, str]:
 def refusal_text(refused: UploadRefused, language: str) -> str:
     """Why a file was not taken, beside its name."""
     return _LANGUAGES[language][f"refused.{refused.kind}"].format(**refused.values)
+
+
+def last_day_text(end: datetime, language: str) -> str:
+    """The last whole day before a moment that something ends at."""
+    return date_text((end.astimezone() - timedelta(seconds=1)).date().isoformat(), language)
 
 
 def moment_text(at: datetime, language: str) -> str:

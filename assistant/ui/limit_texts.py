@@ -15,9 +15,9 @@ _RU: Final = {
     "sign_in": "Слишком много неудачных попыток входа. Попробуйте снова через {wait}.",
     "token": "С вашего адреса пришло слишком много неверных токенов. Попробуйте снова через {wait}.",
     "other": "Слишком много запросов. Попробуйте снова через {wait}.",
-    "s": "{n} с",
-    "min": "{n} мин",
-    "h": "{n} ч",
+    "s": "{n}\N{NO-BREAK SPACE}с",
+    "min": "{n}\N{NO-BREAK SPACE}мин",
+    "h": "{n}\N{NO-BREAK SPACE}ч",
 }
 _EN: Final = {
     "minute": "You are asking too fast. You can ask again in {wait}.",
@@ -27,9 +27,9 @@ _EN: Final = {
     "sign_in": "Too many failed attempts to sign in. Try again in {wait}.",
     "token": "Too many wrong tokens have come from your network address. Try again in {wait}.",
     "other": "Too many requests. Try again in {wait}.",
-    "s": "{n} s",
-    "min": "{n} min",
-    "h": "{n} h",
+    "s": "{n}\N{NO-BREAK SPACE}s",
+    "min": "{n}\N{NO-BREAK SPACE}min",
+    "h": "{n}\N{NO-BREAK SPACE}h",
 }
 LIMIT_TEXTS: Final = {"ru": _RU, "en": _EN}
 

@@ -16,7 +16,7 @@ from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, ConfigError, NotFound, WrongPassword
 from assistant.records.tokens import SCOPES
 from assistant.ui.account_texts import account_texts
-from assistant.ui.admin_texts import moment_text
+from assistant.ui.admin_texts import last_day_text, moment_text
 from assistant.ui.header import links_of
 from assistant.ui.review_texts import review_texts
 from assistant.ui.texts import reader_language, texts
@@ -138,6 +138,7 @@ async def _page(
         days=_DAYS,
         min_chars=assistant.settings.auth.local.min_password_chars,
         at=partial(moment_text, language=language),
+        day=partial(last_day_text, language=language),
         browser=browser_name,
         said=said,
         wrong=wrong,

@@ -13,8 +13,8 @@ from tests.servers.assistant_process import AssistantProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 LEAVE = "Сколько дней длится ежегодный отпуск?"
-TOO_FAST = re.compile(r"Вы задаёте вопросы слишком часто\. Следующий можно задать через \d+ с\.")
-TOO_OFTEN = re.compile(r"Слишком много неудачных попыток входа\. Попробуйте снова через \d+ с\.")
+TOO_FAST = re.compile(r"Вы задаёте вопросы слишком часто\. Следующий можно задать через \d+\sс\.")
+TOO_OFTEN = re.compile(r"Слишком много неудачных попыток входа\. Попробуйте снова через \d+\sс\.")
 expect.set_options(timeout=30_000)
 
 

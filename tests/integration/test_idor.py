@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
-from starlette.routing import Mount
 
 from assistant.records.account_tables import SessionRow
 from assistant.settings import Ingest
+from tests.integration.app_routes import routes
 from tests.integration.idor_rules import Rule, rules
 from tests.integration.talking import PRICES, person, quick_site, talk
 from tests.integration.web_site import Web
@@ -58,16 +57,6 @@ def site(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         clients = {column: stack.enter_context(web.client(name)) for column, name in names.items()}
         clients["token without scope"] = stack.enter_context(httpx.Client(base_url=web.url, trust_env=False))
         yield Site(web, ids, clients)
-
-
-def routes(found: Iterable[Any], below: str = "") -> Iterator[str]:
-    """`METHOD /path` of every route, also of what is mounted."""
-    for route in iter_route_contexts(list(found)):
-        original = getattr(route, "original_route", route)
-        if isinstance(original, Mount):
-            yield from routes(original.routes, below + original.path)
-        else:
-            yield from (f"{method} {below}{route.path}" for method in sorted(route.methods or {"ANY"}))
 
 
 def test_every_route_is_classified(site: Site) -> None:

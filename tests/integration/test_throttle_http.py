@@ -54,7 +54,7 @@ def test_twenty_wrong_passwords_in_ten_seconds(web: Web, name: str) -> None:
         assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 15
         seconds = answers[5].headers["retry-after"]
         assert 1 <= int(seconds) <= 60
-        assert f"Too many failed attempts to sign in. Try again in {seconds} s." in answers[5].text
+        assert f"Too many failed attempts to sign in. Try again in {seconds}\N{NO-BREAK SPACE}s." in answers[5].text
         assert f'value="{name}"' in answers[5].text
         right = sign_in(client, name, PASSWORD, "198.51.100.1", "ru")
         assert right.status_code == 429
@@ -83,7 +83,7 @@ def test_a_throttled_attempt_costs_no_hash_and_says_nothing_of_the_name(web: Web
         )
         assert {answer.status_code for answer in (*known, *unknown)} == {429}
         first, second = known[0], unknown[0]
-        waits = [f"in {answer.headers['retry-after']} s" for answer in (first, second)]
+        waits = [f"in {answer.headers['retry-after']}\N{NO-BREAK SPACE}s" for answer in (first, second)]
         pages = [re.sub(r'nonce="[^"]+"', "", answer.text) for answer in (first, second)]
         assert waits[0] in pages[0]
         assert pages[0].replace(name, "N").replace(waits[0], "") == pages[1].replace("nobody-at-all", "N").replace(

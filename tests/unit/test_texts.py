@@ -45,7 +45,9 @@ def test_every_notice_and_every_error_has_a_sentence(language: str) -> None:
         sentence = error_text(error("internal {detail}"), language, limit=4000)
         known = {
             **texts(language),
-            "other": LIMIT_TEXTS[language]["other"].replace("{wait}", "60 с" if language == "ru" else "60 s"),
+            "other": LIMIT_TEXTS[language]["other"].replace(
+                "{wait}", f"60\N{NO-BREAK SPACE}{'с' if language == 'ru' else 's'}"
+            ),
         }
         assert sentence in {value.replace("{limit}", "4000") for value in known.values()}
         assert "internal" not in sentence
@@ -125,5 +127,5 @@ def _errors(kind: type[AssistantError]) -> list[type[AssistantError]]:
 def test_a_limit_says_in_how_long_it_goes_on_and_never_too_soon(seconds: int, ru: str, en: str) -> None:
     for kind in ("minute", "day", "address", "sign_in", "token", ""):
         error = LimitReached("internal", seconds, kind=kind)
-        assert error_text(error, "ru").endswith(f" через {ru}.")
-        assert error_text(error, "en").endswith(f" in {en}.")
+        assert error_text(error, "ru").replace("\N{NO-BREAK SPACE}", " ").endswith(f" через {ru}.")
+        assert error_text(error, "en").replace("\N{NO-BREAK SPACE}", " ").endswith(f" in {en}.")
