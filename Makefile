@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup run check test load docs lock clean
+.PHONY: setup run lint check test load docs lock clean
 .DEFAULT_GOAL := run
 
 setup: .venv/installed
@@ -18,10 +18,12 @@ setup: .venv/installed
 run: setup
 	$(BIN)/assistant serve --ingest --first-user admin
 
-check: setup
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/pytest tests/unit -q -n 2
 
 # A file's tests in one process: most files share a server.
