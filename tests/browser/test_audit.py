@@ -30,5 +30,5 @@ def test_no_record_no_answer_on_the_page(browser: Browser, quoting: AssistantPro
             database.execute("DROP TRIGGER used_up")
             database.commit()
         page.click("#send")
-        expect(page.locator(LINKS).first).to_be_visible(timeout=30_000)
+        expect(page.locator(LINKS).locator("visible=true").first).to_be_visible(timeout=30_000)
     database.close()

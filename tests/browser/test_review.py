@@ -24,7 +24,8 @@ def test_a_disliked_answer_becomes_a_golden_question(browser: Browser, tmp_path:
     server = AssistantProcess(tmp_path / "storage", ASSISTANT_LLMS=NO_MODEL)
     with server, signed_in(browser, server) as (page, foreign):
         message = asked(page, server.url, QUESTION)
-        page.request.post(f"{server.url}/api/feedback", data={"message": message, "rating": -1, "reason": "wrong"})
+        opinion = {"message": message, "rating": -1, "reason": "wrong"}
+        assert page.request.post(f"{server.url}/api/feedback", data=opinion, headers={"origin": server.url}).ok
         page.get_by_role("link", name="Ответы", exact=True).click()
         answer = page.locator("article").filter(has_text=QUESTION)
         expect(answer).to_contain_text("Ошибка в ответе")
