@@ -31,7 +31,9 @@ def sent(client: httpx.Client, handler: str, data: list[Any], event_data: Any = 
     session = secrets.token_hex(5)
     body = {"data": data, "fn_index": wanted["id"], "session_hash": session, "event_data": event_data}
     if not wanted["queue"]:
-        return client.post(f"/gradio_api/run/{handler}", json=body).text
+        answer = client.post("/gradio_api/run/predict", json=body)  # the door that the page uses
+        assert answer.status_code != 404, "nothing was run"
+        return answer.text
     joined = client.post("/gradio_api/queue/join", json=body)
     if joined.status_code != 200:
         return joined.text
