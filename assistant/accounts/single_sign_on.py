@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import time
@@ -14,6 +13,7 @@ import structlog
 from assistant.accounts.service import AccountService
 from assistant.errors import AccessDenied, NotFound, SignInRefused, SignInUnavailable
 from assistant.parts.sign_in import Begun, SingleSignOn
+from assistant.records.digests import digest_of
 from assistant.records.one_time import OneTime
 from assistant.records.sessions import Sessions
 
@@ -53,7 +53,7 @@ class SingleSignOnService:
         way = self._way(name)
         self._accounts.asked("single sign-on", address)
         begun = way.begin(self._back_to(name))
-        kept = {**asdict(begun), "url": "", "way": name, "browser": _digest(browser_key)}
+        kept = {**asdict(begun), "url": "", "way": name, "browser": digest_of(browser_key)}
         self._one_time.keep(_sign_in(begun.state), json.dumps(kept), seconds=MINUTES * 60)
         return begun.url
 
@@ -121,7 +121,7 @@ class SingleSignOnService:
         if content is None:
             raise SignInRefused("its state is unknown, over, or was used before", "over")
         kept = json.loads(content)
-        if kept.pop("way") != name or not hmac.compare_digest(kept.pop("browser"), _digest(browser_key)):
+        if kept.pop("way") != name or not hmac.compare_digest(kept.pop("browser"), digest_of(browser_key)):
             raise SignInRefused("it was begun in another browser, or at another provider", "over")
         return Begun(**kept)
 
@@ -136,7 +136,3 @@ class SingleSignOnService:
 
 def _sign_in(state: str) -> str:
     return f"sign-in {state}"
-
-
-def _digest(browser_key: str) -> str:
-    return hashlib.sha256(browser_key.encode()).hexdigest()

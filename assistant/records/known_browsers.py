@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from assistant.errors import StorageError
 from assistant.records.account_tables import KnownBrowserRow
 from assistant.records.database import Database
+from assistant.records.digests import digest_of
 
 _KEPT = timedelta(days=180)  # since the last sign-in
 
@@ -29,14 +29,14 @@ class KnownBrowsers:
         if not browser:
             return False
         with self._database.transaction() as session:
-            row = session.get(KnownBrowserRow, (_hash(browser), _hash(name.casefold())))
+            row = session.get(KnownBrowserRow, (digest_of(browser), digest_of(name.casefold())))
         return row is not None and datetime.now(UTC) - row.used_at < _KEPT
 
     def remember(self, browser: str, name: str) -> str:
         """Somebody has signed in with that name; the value of the cookie, which a browser keeps if it had one."""
         browser = browser if _is_ours(browser) else secrets.token_urlsafe(24)
         now = datetime.now(UTC)
-        row = KnownBrowserRow(browser_hash=_hash(browser), name_hash=_hash(name.casefold()), used_at=now)
+        row = KnownBrowserRow(browser_hash=digest_of(browser), name_hash=digest_of(name.casefold()), used_at=now)
         try:
             with self._database.transaction() as session:
                 session.execute(delete(KnownBrowserRow).where(KnownBrowserRow.used_at < now - _KEPT))
@@ -49,7 +49,3 @@ class KnownBrowsers:
 
 def _is_ours(browser: str) -> bool:
     return len(browser) == 32 and browser.isascii()
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

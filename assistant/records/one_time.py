@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete
@@ -11,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from assistant.errors import StorageError
 from assistant.records.account_tables import OneTimeRow
 from assistant.records.database import Database
+from assistant.records.digests import digest_of
 
 
 class OneTime:
@@ -22,7 +22,7 @@ class OneTime:
     def keep(self, key: str, content: str, *, seconds: float) -> bool:
         """False when the key is there already."""
         now = datetime.now(UTC)
-        row = OneTimeRow(key_hash=_digest(key), content=content, expires_at=now + timedelta(seconds=seconds))
+        row = OneTimeRow(key_hash=digest_of(key), content=content, expires_at=now + timedelta(seconds=seconds))
         try:
             with self._database.transaction() as session:
                 session.execute(delete(OneTimeRow).where(OneTimeRow.expires_at < now))
@@ -35,11 +35,7 @@ class OneTime:
 
     def take(self, key: str) -> str | None:
         """Its content, once: None when it is unknown, over, or was taken."""
-        taking = delete(OneTimeRow).where(OneTimeRow.key_hash == _digest(key))
+        taking = delete(OneTimeRow).where(OneTimeRow.key_hash == digest_of(key))
         with self._database.transaction() as session:
             found = session.execute(taking.returning(OneTimeRow.content, OneTimeRow.expires_at)).one_or_none()
         return found.content if found is not None and found.expires_at > datetime.now(UTC) else None
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()

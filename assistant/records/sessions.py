@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from assistant.errors import AccessDenied
 from assistant.records.account_tables import SessionRow, UserRow
 from assistant.records.database import Database
+from assistant.records.digests import digest_of
 
 _USE_NOTED_EVERY = timedelta(minutes=1)  # not a write for every request
 
@@ -40,7 +40,7 @@ class Sessions:
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         row = SessionRow(
-            id_hash=_digest(session_id),
+            id_hash=digest_of(session_id),
             user_id=user,
             created_at=now,
             used_at=now,
@@ -63,7 +63,7 @@ class Sessions:
         """The session and its person, as the account is now; None when it is unknown or over."""
         now = datetime.now(UTC)
         with self._database.transaction() as session:
-            found = session.get(SessionRow, _digest(session_id))
+            found = session.get(SessionRow, digest_of(session_id))
             if found is None or now - found.used_at > self._idle or now - found.created_at > self._max:
                 return None
             user = session.get(UserRow, found.user_id)
@@ -86,7 +86,7 @@ class Sessions:
     def end(self, session_id: str) -> SessionRow | None:
         """What it was; None if it was over already."""
         with self._database.transaction() as session:
-            found = session.get(SessionRow, _digest(session_id))
+            found = session.get(SessionRow, digest_of(session_id))
             if found is not None:
                 session.delete(found)
             return found
@@ -103,7 +103,7 @@ class Sessions:
 
     def is_same(self, row: SessionRow, session_id: str) -> bool:
         """Whether the row is of the session with that id."""
-        return row.id_hash == _digest(session_id)
+        return row.id_hash == digest_of(session_id)
 
     def end_from(self, source: str, *, sid: str | None, subject: str | None) -> int:
         """How many of a single sign-on's sessions ended: those with its name for one, of one person, or both."""
@@ -120,8 +120,3 @@ class Sessions:
 
     def _over(self, now: datetime) -> ColumnElement[bool]:
         return or_(SessionRow.used_at < now - self._idle, SessionRow.created_at < now - self._max)
-
-
-def _digest(session_id: str) -> str:
-    """256 random bits need no slow hash."""
-    return hashlib.sha256(session_id.encode()).hexdigest()

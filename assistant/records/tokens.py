@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from assistant.errors import ConfigError, NotFound
 from assistant.records.account_tables import ApiTokenRow, UserRow
 from assistant.records.audit import Audit
 from assistant.records.database import Database
+from assistant.records.digests import digest_of
 from assistant.records.texts import storable
+from assistant.records.users import row_named
 
 PREFIX = "lca_"  # by which scanners of leaked secrets, and people, know what it is
 # What a token may open; `admin` for people with that role only. Which address needs which: `web.session`.
@@ -59,7 +60,7 @@ class Tokens:
         now = datetime.now(UTC)
         row = ApiTokenRow(
             id=secrets.token_hex(4),
-            token_hash=_digest(secret),
+            token_hash=digest_of(secret),
             name=storable(name).strip(),
             scopes=[scope for scope in SCOPES if scope in wanted],
             created_at=now,
@@ -70,7 +71,7 @@ class Tokens:
         about = {"token": row.id, "name": row.name, "scopes": row.scopes, "until": row.expires_at.isoformat()}
         note = self._audit.noting("token.created", by, **about)
         with self._database.transaction() as session:
-            row.user_id = _user_id(session.scalar(select(UserRow).where(UserRow.name == user)), user)
+            row.user_id = row_named(session, user).id
             same = select(ApiTokenRow).where(ApiTokenRow.user_id == row.user_id, ApiTokenRow.name == row.name)
             if session.scalar(same):
                 raise ConfigError(f"'{user}' has a token '{row.name}' already: choose another name, or revoke that one")
@@ -81,7 +82,7 @@ class Tokens:
     def list(self, user: str) -> list[ApiToken]:
         """The person's tokens, oldest first. Raises `NotFound`."""
         with self._database.transaction() as session:
-            owner = _user_id(session.scalar(select(UserRow).where(UserRow.name == user)), user)
+            owner = row_named(session, user).id
             mine = select(ApiTokenRow).where(ApiTokenRow.user_id == owner).order_by(ApiTokenRow.created_at)
             return [_shown(row) for row in session.scalars(mine)]
 
@@ -103,7 +104,7 @@ class Tokens:
             found = session.execute(
                 select(ApiTokenRow, UserRow)
                 .join(UserRow, UserRow.id == ApiTokenRow.user_id)
-                .where(ApiTokenRow.token_hash == _digest(secret))
+                .where(ApiTokenRow.token_hash == digest_of(secret))
             ).first()
             if found is None:
                 return None
@@ -118,12 +119,6 @@ class Tokens:
             return token, user
 
 
-def _user_id(row: UserRow | None, name: str) -> str:
-    if row is None:
-        raise NotFound(f"there is no user '{name}': see `assistant users list`")
-    return row.id
-
-
 def _check(scopes: list[str], days: int) -> None:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -135,8 +130,3 @@ def _check(scopes: list[str], days: int) -> None:
 
 def _shown(row: ApiTokenRow) -> ApiToken:
     return ApiToken(row.id, row.name, tuple(row.scopes), row.created_at, row.expires_at, row.used_at)
-
-
-def _digest(secret: str) -> str:
-    """256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()

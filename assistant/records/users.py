@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from assistant.access.principal import LOCAL_OPERATOR, Principal
 from assistant.access.rights import Rights, group_key
@@ -166,7 +167,7 @@ class Users:
     def remove(self, name: str, *, by: Principal = LOCAL_OPERATOR) -> None:
         note = self._audit.noting("user.removed", by)
         with self._database.transaction() as session:
-            row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
+            row = row_named(session, name)
             note(session, **_described(row))
             session.execute(delete(SessionRow).where(SessionRow.user_id == row.id))
             session.delete(row)
@@ -185,7 +186,7 @@ class Users:
     def row(self, name: str) -> UserRow:
         """As it is kept. Raises `NotFound`."""
         with self._database.transaction() as session:
-            return _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
+            return row_named(session, name)
 
     def of_id(self, user: str | None) -> Principal:
         """By id, as it is now. Raises `AccessDenied` when the account is gone or off."""
@@ -230,7 +231,7 @@ class Users:
     ) -> UserRow:
         note = self._audit.noting(kind, by, **details)
         with self._database.transaction() as session, session.no_autoflush:
-            row = _named(session.scalar(select(UserRow).where(UserRow.name == name)), name)
+            row = row_named(session, name)
             change(row)
             note(session, **_described(row))
             if ends_sessions:
@@ -280,7 +281,9 @@ def _check_own_groups(row: UserRow, groups: Iterable[str]) -> None:
         raise ConfigError(f"'{row.name}' signs in through '{row.source}', which names the groups: change them there")
 
 
-def _named(row: UserRow | None, name: str) -> UserRow:
+def row_named(session: Session, name: str) -> UserRow:
+    """Raises `NotFound`."""
+    row = session.scalar(select(UserRow).where(UserRow.name == name))
     if row is None:
         raise NotFound(f"there is no user '{name}': see `assistant users list`")
     return row

@@ -84,6 +84,14 @@ def set_session_cookie(response: Response, assistant: Assistant, session_id: str
     )
 
 
+async def give_session(request: Request, response: Response, assistant: Assistant, session_id: str) -> None:
+    """After a sign-in: a browser has one session, and its id is new."""
+    before = session_id_of(request)
+    if before:
+        await run_in_threadpool(assistant.accounts.sign_out, before)
+    set_session_cookie(response, assistant, session_id)
+
+
 def drop_session_cookie(response: Response, assistant: Assistant) -> None:
     response.delete_cookie(
         cookie_name(assistant), httponly=True, samesite="lax", secure=assistant.settings.server.secure_cookies

@@ -22,9 +22,9 @@ from assistant.web.problems import retry_after
 from assistant.web.session import (
     AssistantDep,
     drop_session_cookie,
+    give_session,
     principal_or_none,
     session_id_of,
-    set_session_cookie,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -65,11 +65,8 @@ async def login(
         return _refused(request, assistant, error, name=name)
     except AssistantError as error:
         return _refused(request, assistant, error, name=name)
-    before = session_id_of(request)
-    if before:
-        await run_in_threadpool(assistant.accounts.sign_out, before)  # the browser has one session, and its id is new
     response = RedirectResponse("/", 303)
-    set_session_cookie(response, assistant, session_id)
+    await give_session(request, response, assistant, session_id)
     set_known_browser(response, assistant, await run_in_threadpool(assistant.accounts.remember_browser, name, known))
     return response
 

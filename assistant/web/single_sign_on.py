@@ -11,12 +11,11 @@ from typing import Annotated, TypeVar
 import anyio
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from assistant.access.caller import ADDRESS
 from assistant.assistant import Assistant
 from assistant.errors import AccessDenied, LimitReached, SignInRefused, SignInUnavailable
-from assistant.web.session import AssistantDep, session_id_of, set_session_cookie
+from assistant.web.session import AssistantDep, give_session
 from assistant.web.sign_in import refused_page
 
 router = APIRouter(include_in_schema=False, prefix="/auth/oidc/{name}")
@@ -69,11 +68,8 @@ async def come_back(request: Request, assistant: AssistantDep, name: str) -> Res
         session_id = await _elsewhere(request, finish)
     except (AccessDenied, SignInUnavailable, LimitReached) as error:
         return refused_page(request, assistant, error)
-    before = session_id_of(request)
-    if before:
-        await run_in_threadpool(assistant.accounts.sign_out, before)  # the browser has one session, and its id is new
     response = RedirectResponse("/", 303, headers=_UNSEEN)
-    set_session_cookie(response, assistant, session_id)
+    await give_session(request, response, assistant, session_id)
     return response
 
 
